@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading and writing BVH, the text format that motion-capture tools exchange."""
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def parse_bvh(text: str) -> BvhClip:
         raise BvhError(f"line {number}: a BVH begins with HIERARCHY, not {words[0][:40]!r}")
     joints, ends = _parse_hierarchy(lines)
     number, words = lines.next("the number of frames")
-    if words[0].lower() != "frames:" or len(words) != 2 or not words[1].isdigit():
+    if words[0].lower() != "frames:" or len(words) != 2 or not _is_count(words[1]):
         raise BvhError(f"line {number}: expected 'Frames: N'")
     count = int(words[1])
     if count == 0:
@@ -128,6 +129,10 @@ def _numbers(line: int, words: list[str], count: int, what: str) -> list[float]:
     if not np.isfinite(values).all():
         raise BvhError(f"line {line}: {what} holds a number that is not finite")
     return values
+
+
+def _is_count(word: str) -> bool:
+    return re.fullmatch(r"[0-9]{1,9}", word) is not None
 
 
 def _parse_hierarchy(lines: _Lines) -> tuple[list[_Joint], dict[str, np.ndarray]]:
@@ -178,7 +183,7 @@ def _expect_brace(lines: _Lines) -> None:
 
 
 def _parse_channels(number: int, words: list[str]) -> list[str]:
-    if len(words) < 2 or not words[1].isdigit() or int(words[1]) != len(words) - 2:
+    if len(words) < 2 or not _is_count(words[1]) or int(words[1]) != len(words) - 2:
         raise BvhError(f"line {number}: CHANNELS does not list as many names as it says")
     channels = [w.lower() for w in words[2:]]
     for c in channels:

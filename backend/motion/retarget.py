@@ -13,6 +13,7 @@ import numpy as np
 
 from blender_addon.shared.motion import Motion, forward_kinematics
 from blender_addon.shared.rotations import (
+    axis_rotation,
     matrix_to_axis_angle,
     normalize,
     rotation_between,
@@ -121,7 +122,8 @@ def map_joints(
         for s in _SIDES
     )
     if legs_down and frame[1, 1] > 0.7:
-        constant = _constants_from_rest(clip, body, rest, frame)
+        facing = axis_rotation(np.arctan2(-frame[2, 0], frame[0, 0]), "Y")
+        constant = _constants_from_rest(clip, body, rest, facing)
     else:
         constant = _constants_from_motion(clip, body, positions, rotations, source)
     return JointMap(source, constant)
@@ -166,10 +168,10 @@ def _smpl_direction(name: str) -> np.ndarray:
 def _constants_from_rest(
     clip: BvhClip, body: SourceBody, rest: np.ndarray, frame: np.ndarray
 ) -> np.ndarray:
-    """SMPL's world rotations in the source's rest pose: the body's frame, limbs swung to match.
+    """SMPL's world rotations in the source's rest pose: turned to face alike, limbs swung to match.
 
-    The trunk is not swung bone by bone: both rests stand upright, and where along the back a
-    convention puts its joints says nothing about posture.
+    The trunk is turned to face the same way and no more: both rests stand upright, and where
+    along the back a convention puts its joints says nothing about posture.
     """
     constant = np.tile(frame, (NUM_BODY_JOINTS, 1, 1))
     for side in _SIDES:

@@ -10,6 +10,7 @@ import random
 import re
 
 from . import caption_actions as actions
+from . import caption_moves as moves
 from . import caption_words as words
 from .caption_facts import Option, modifiers_for
 from .clip_actions import actions_of
@@ -167,7 +168,7 @@ class CaptionWriter:
 
     def _phrase(self, action: str, side: str, his: str) -> str:
         phrases = actions.ACTIONS[action][0]
-        own = actions.STYLE_VERBS.get(action, {}).get(self.style, ())
+        own = moves.STYLE_VERBS.get(action, {}).get(self.style, ())
         if own and self.rng.random() < 0.25:
             phrases = own
         elif action in actions.UNSIDED and self.rng.random() < 0.08:
@@ -181,8 +182,8 @@ class CaptionWriter:
         if action not in ("walk", "walk-back", "walk-turn", "diagonal"):
             return True
         if self.facts.speed > 1.3:
-            return not set(phrase.split()) & actions.SLOW_WALK
-        return self.facts.speed > 0.9 or not set(phrase.split()) & actions.QUICK_WALK
+            return not set(phrase.split()) & moves.SLOW_WALK
+        return self.facts.speed > 0.9 or not set(phrase.split()) & moves.QUICK_WALK
 
     def _style_words(self, action: str, his: str) -> tuple[str, str]:
         """(adverb in front of the verb or "", phrase after the verb or "")."""

@@ -10,7 +10,7 @@ import hashlib
 import json
 import multiprocessing
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -23,9 +23,9 @@ from tqdm import tqdm
 from backend.errors import InvalidInput
 from backend.motion.representation import FEATURE_DIM, FPS, canonicalize, encode_smpl22
 from blender_addon.shared.motion import Motion
-from blender_addon.shared.rotations import axis_angle_to_matrix, matrix_to_axis_angle
 
 from .captions import mirror_words, write_captions
+from .cleaning import cut, fastest_root_turn, without_calibration_frame
 from .compose import composites
 from .facts import MotionFacts, measure
 from .human_captions import HumanCaptions
@@ -37,7 +37,7 @@ _MAX_FRAMES = 10 * FPS
 _WINDOW_FRAMES = 8 * FPS
 _WINDOW_HOP = 6 * FPS
 _MIN_FRAMES = 12
-_IMPOSSIBLE_TURN = 40.0  # degrees from one frame to the next
+_IMPOSSIBLE_ROOT_TURN = 950.0  # degrees a second
 _TRAIN_ONLY_BELOW = 5  # labels with fewer clips are too rare to hold any back
 _COMPOSITES_PER_CLIP = 0.4
 
@@ -211,7 +211,11 @@ def _make_clips(task: _Task) -> "list[_Made] | str":
         motion = task.clip.load()
     except LOAD_ERRORS as error:
         return str(error)
-    motion = _without_calibration_frame(motion).resampled(FPS)
+    motion = without_calibration_frame(motion)
+    fastest = fastest_root_turn(motion)
+    if fastest > _IMPOSSIBLE_ROOT_TURN:
+        return f"{task.clip.name}: damaged, the whole body turns at {fastest:.0f} degrees a second"
+    motion = motion.resampled(FPS)
     if motion.num_frames < _MIN_FRAMES:
         seconds = motion.num_frames / FPS
         return f"{task.clip.name}: {seconds:.1f} s is too short (at least {_MIN_FRAMES / FPS} s)"
@@ -239,30 +243,12 @@ def _make_clips(task: _Task) -> "list[_Made] | str":
     return made
 
 
-def _without_calibration_frame(motion: Motion) -> Motion:
-    """Drop a first frame that is a T-pose put before the take, as some conversions do.
-
-    Told by a joint that turns further from frame 0 to 1 than any body can.
-    """
-    if motion.num_frames < 3:
-        return motion
-    first, second = axis_angle_to_matrix(motion.poses[:2, 1:].astype(np.float64))
-    turn = matrix_to_axis_angle(first.swapaxes(-1, -2) @ second)
-    if np.degrees(np.linalg.norm(turn, axis=-1)).max() < _IMPOSSIBLE_TURN:
-        return motion
-    return _cut(motion, 1, motion.num_frames)
-
-
 def _windows(motion: Motion) -> list[Motion]:
     """A clip of up to ten seconds as it is; a longer one as overlapping windows of eight."""
     if motion.num_frames <= _MAX_FRAMES:
         return [motion]
     starts = list(range(0, motion.num_frames - _WINDOW_FRAMES // 2, _WINDOW_HOP))
-    return [_cut(motion, s, s + _WINDOW_FRAMES) for s in starts]
-
-
-def _cut(motion: Motion, start: int, stop: int) -> Motion:
-    return Motion(motion.poses[start:stop], motion.trans[start:stop], motion.fps)
+    return [cut(motion, s, s + _WINDOW_FRAMES) for s in starts]
 
 
 def finish_clip(
@@ -332,7 +318,7 @@ def _prepare_composites(settings: PrepareSettings, shards: list[str], pool: Pool
 def _make_composites(job: tuple[Path, str, list[PreparedClip], int]) -> None:
     out, name, clips, count = job
     rng = random.Random(name)
-    picked = rng.sample(clips, min(len(clips), count * 3))
+    picked = _balanced_sample(clips, min(len(clips), count * 3), rng)
     maps: dict[str, np.ndarray] = {}
     sources = []
     for clip in picked:
@@ -358,6 +344,19 @@ def _make_composites(job: tuple[Path, str, list[PreparedClip], int]) -> None:
             )
         )
     _write_shard(out, name, made, {"clips": len(made), "errors": []})
+
+
+def _balanced_sample(
+    clips: list[PreparedClip], count: int, rng: random.Random
+) -> list[PreparedClip]:
+    """`count` clips, none twice, a label's share going with the root of how many clips it has.
+
+    Without this a sample of the commonest labels would hardly ever hold a crawl or a bow.
+    """
+    labels = Counter(c.content for c in clips)
+    # Efraimidis and Spirakis: the largest of u ** (1 / weight) are a weighted sample
+    keys = [(rng.random() ** (labels[c.content] ** 0.5), i) for i, c in enumerate(clips)]
+    return [clips[i] for _, i in sorted(keys, reverse=True)[:count]]
 
 
 def _read_clips(out: Path, shards: list[str]) -> Iterator[PreparedClip]:

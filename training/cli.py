@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hmvlm-train`: prepare data, train the tokenizer and the language model, evaluate, export."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from backend.errors import HmvlmError
+
+COMMANDS = {
+    "prepare": ("training.data.prepare", "motion files to a captioned data set"),
+    "tokenizer": ("training.tokenizer", "train the motion tokenizer or its baselines"),
+    "instruct": ("training.instruct", "train the language model's motion experts and gate"),
+    "export": ("training.export", "put trained weights where the backend finds them"),
+}
+EVALUATIONS = {
+    "tokenizer": ("training.evaluate_tokenizer", "reconstruction error and codebook use"),
+    "semantic": ("training.evaluate_semantic", "does the motion do what the prompt says"),
+    "gate": ("training.evaluate_gate", "are general prompts left to the base model"),
+    "layouts": ("training.evaluate_layouts", "flattened against parallel motion tokens"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; returns the exit status. A command's module is imported only when it is named.
+
+    Each module has `add_arguments(parser)` and `run(args)`.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="hmvlm-train", description=__doc__)
+    chosen = _add_commands(
+        parser, "command", COMMANDS | {"evaluate": ("", "measure a model")}, words
+    )
+    if chosen is not None and words[0] == "evaluate":
+        chosen_evaluation = _add_commands(chosen, "evaluation", EVALUATIONS, words[1:])
+        table, name, chosen = EVALUATIONS, (words[1:] or [""])[0], chosen_evaluation
+    else:
+        table, name = COMMANDS, (words or [""])[0]
+    if chosen is None:
+        parser.parse_args(words)  # prints help, or names the unknown command
+        return 2
+    module = importlib.import_module(table[name][0])
+    module.add_arguments(chosen)
+    args = parser.parse_args(words)
+    try:
+        module.run(args)
+    except HmvlmError as error:
+        print(f"hmvlm-train: {error.message}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("hmvlm-train: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _add_commands(
+    parser: argparse.ArgumentParser,
+    title: str,
+    commands: dict[str, tuple[str, str]],
+    words: Sequence[str],
+) -> argparse.ArgumentParser | None:
+    """Add a subparser for each command; returns the one that the first word names, if any."""
+    group = parser.add_subparsers(dest=title, required=True, metavar=title.upper())
+    made = {
+        name: group.add_parser(name, help=text, description=text)
+        for name, (_, text) in commands.items()
+    }
+    return made.get(words[0]) if words else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
