@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hmvlm`: every verb a subcommand. Modules are imported by the verb that needs them, so that
+`hmvlm --help` comes at once."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+Verbs: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+INTERRUPTED = 130  # what shells expect of a program that Ctrl-C ended
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; returns the exit code, 0 when all went well."""
+    from backend.errors import Cancelled, HmvlmError
+
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    options = build_parser(arguments[0] if arguments else "").parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except Cancelled as error:
+        print(f"hmvlm: {error.message}", file=sys.stderr)
+        return INTERRUPTED
+    except HmvlmError as error:
+        print(f"hmvlm: {error.message}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("hmvlm: stopped.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def build_parser(verb: str) -> argparse.ArgumentParser:
+    """The command line; only the verb that is used may import its own options."""
+    parser = argparse.ArgumentParser(prog="hmvlm", description="Human motion from language.")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    _add_serve(verbs)
+    _add_generate(verbs)
+    _add_gate(verbs)
+    _add_fetch(verbs)
+    _add_doctor(verbs)
+    _add_demo(verbs, verb == "demo")
+    return parser
+
+
+def _add_serve(verbs: Verbs) -> None:
+    parser = verbs.add_parser("serve", help="run the backend until it is stopped")
+    _add_connection(parser)
+    _add_model(parser)
+    parser.add_argument("--parent-pid", type=int, help="stop when this process is gone")
+    parser.add_argument("--launch-id", default="", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--cancel-grace",
+        type=float,
+        default=5.0,
+        metavar="S",
+        help="seconds a cancelled job gets before its process is killed (default %(default)s)",
+    )
+    parser.set_defaults(run=_serve)
+
+
+def _add_generate(verbs: Verbs) -> None:
+    parser = verbs.add_parser("generate", help="a sentence to a motion file")
+    parser.add_argument("--prompt", required=True, help="what the person does")
+    parser.add_argument("--seconds", type=float, help="length; the model chooses when left out")
+    parser.add_argument("--seed", type=int, default=0)
+    # these default to what the server finds best
+    parser.add_argument("--temperature", type=float, help="0: always the likeliest; 1: as learnt")
+    parser.add_argument("--top-p", type=float, help="draw from this share of the probability")
+    parser.add_argument("--guidance", type=float, help="above 1: the words weigh more")
+    parser.add_argument("--start", type=Path, metavar="NPZ", help="continue this motion")
+    parser.add_argument("--end", type=Path, metavar="NPZ", help="end in this motion's last pose")
+    parser.add_argument("--out", type=Path, required=True, help="motion.npz or motion.bvh")
+    _add_client(parser)
+    parser.set_defaults(run=_generate)
+
+
+def _add_gate(verbs: Verbs) -> None:
+    parser = verbs.add_parser("gate", help="how the experts share each prompt of a file")
+    parser.add_argument("--file", type=Path, required=True, help="a prompt a line")
+    parser.add_argument("--json", action="store_true", help="a JSON object a line")
+    _add_client(parser)
+    parser.set_defaults(run=_gate)
+
+
+def _add_fetch(verbs: Verbs) -> None:
+    parser = verbs.add_parser("fetch", help="download and check the base models")
+    parser.add_argument("assets", nargs="*", metavar="NAME", help="default: all")
+    parser.add_argument("--force", action="store_true", help="also what is there already")
+    parser.set_defaults(run=_fetch)
+
+
+def _add_doctor(verbs: Verbs) -> None:
+    parser = verbs.add_parser("doctor", help="check the installation and say what to do")
+    _add_connection(parser)
+    parser.set_defaults(run=_doctor)
+
+
+def _add_demo(verbs: Verbs, used: bool) -> None:
+    parser = verbs.add_parser("demo", help="a sentence to an animated Blender scene and a video")
+    if used:
+        from backend import demo
+
+        demo.add_arguments(parser)
+        parser.set_defaults(run=demo.run)
+
+
+def _add_connection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--connection-file",
+        type=Path,
+        metavar="FILE",
+        help="where the server says how to reach it (default: the user's runtime folder)",
+    )
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    parser.add_argument("--weights", type=Path, metavar="DIR", help="trained weights to serve")
+    # where another engine, or the tests' own, is plugged in
+    parser.add_argument("--engine", default="", help=argparse.SUPPRESS)
+
+
+def _add_client(parser: argparse.ArgumentParser) -> None:
+    _add_connection(parser)
+    _add_model(parser)
+    parser.add_argument(
+        "--keep", action="store_true", help="leave the server running if this had to start it"
+    )
+
+
+def _serve(options: argparse.Namespace) -> int:
+    import logging
+
+    from backend.engine import DEFAULT_ENGINE, EngineOptions
+    from backend.scheduler import SchedulerLimits
+    from backend.server import ServerSettings, serve
+    from blender_addon.shared.connection import default_connection_file
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    settings = ServerSettings(
+        connection_file=(options.connection_file or default_connection_file()).absolute(),
+        engine=options.engine or DEFAULT_ENGINE,
+        options=EngineOptions(options.weights, options.device),
+        parent_pid=options.parent_pid,
+        launch_id=options.launch_id,
+        limits=SchedulerLimits(cancel_grace_s=options.cancel_grace),
+    )
+    serve(settings)
+    return 0
+
+
+def _generate(options: argparse.Namespace) -> int:
+    from backend.client_cli import generate
+
+    _end_like_ctrl_c()
+    return generate(options)
+
+
+def _gate(options: argparse.Namespace) -> int:
+    from backend.client_cli import gate
+
+    _end_like_ctrl_c()
+    return gate(options)
+
+
+def _end_like_ctrl_c() -> None:
+    """A plain `kill` cancels the job too, instead of leaving it to a server that lives on."""
+    import signal
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from backend.fetch import fetch
+
+    return fetch(options.assets, force=options.force)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from backend.doctor import doctor
+
+    return doctor(options.connection_file)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine of this package: HMVLM, its tasks, and what a request for them must look like."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from backend.engine import Arrays, EngineOptions, JobContext, Output, Params, Task
+from backend.errors import HmvlmError, InvalidInput
+from backend.tasks.requests import TextToMotionParams, validate
+from blender_addon.shared.codec import motion_arrays, motion_from_arrays
+from blender_addon.shared.motion import Motion, MotionError
+
+MAX_GATE_PROMPTS = 256
+MAX_GATE_PROMPT_CHARS = 20_000
+
+
+def create(options: EngineOptions) -> "HmvlmEngine":
+    """The engine of this package."""
+    return HmvlmEngine(options)
+
+
+class HmvlmEngine:
+    """Holds the model once it is loaded."""
+
+    def __init__(self, options: EngineOptions) -> None:
+        self._options = options
+        self._model: Any = None
+        self.device = ""
+        self.tasks: Mapping[str, Task] = {
+            "text_to_motion": TextToMotion(self),
+            "gate": Gate(self),
+        }
+
+    @property
+    def loaded(self) -> bool:
+        return self._model is not None
+
+    @property
+    def model(self) -> Any:
+        """The loaded model (backend.model.hmvlm.Hmvlm)."""
+        if self._model is None:
+            raise HmvlmError("The model is not loaded.")
+        return self._model
+
+    def load(self, progress: Callable[[float, str], None]) -> None:
+        """Import torch and load the weights; seconds, or minutes the first time."""
+        progress(0.0, "starting PyTorch")
+        import torch
+
+        from backend.model.loading import load_hmvlm
+
+        device = self._options.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        self._fetch(progress)
+        progress(0.5, "loading model")
+        self._model = load_hmvlm(self._options.weights, device=device)
+        self.device = device
+        progress(1.0, "model loaded")
+
+    def _fetch(self, progress: Callable[[float, str], None]) -> None:
+        """Have what the weights build on in the cache; loading would fetch it too, but mutely."""
+        from backend import assets
+        from backend.model.configuration import HmvlmConfig
+        from backend.model.loading import ADAPTER_FOLDER, DEFAULT_CHECKPOINT
+
+        folder = (self._options.weights or DEFAULT_CHECKPOINT) / ADAPTER_FOLDER
+        if not folder.is_dir():
+            return  # load_hmvlm says what is wrong with it
+        config = HmvlmConfig.load(folder)
+        for name in (config.base_model, config.gate.encoder):
+            if name in assets.ASSETS:
+                assets.ensure(name, lambda done, message: progress(0.5 * done, message))
+
+
+# --- text to motion ---------------------------------------------------------------------------
+
+
+class _TextToMotionRequest(msgspec.Struct, frozen=True):
+    prompt: str
+    seconds: float | None = TextToMotionParams.seconds
+    seed: int = TextToMotionParams.seed
+    temperature: float = TextToMotionParams.temperature
+    top_p: float = TextToMotionParams.top_p
+    guidance: float = TextToMotionParams.guidance
+    start_fps: float | None = None
+    end_fps: float | None = None
+
+
+class TextToMotion:
+    """A sentence to motion, from its first frames on.
+
+    params: the fields of TextToMotionParams; start and end travel as the arrays start_poses,
+    start_trans (with start_fps), end_poses, end_trans (with end_fps). Result: poses (T, 22, 3),
+    trans (T, 3), fps, prompt, seed, alpha.
+    """
+
+    def __init__(self, engine: HmvlmEngine) -> None:
+        self._engine = engine
+
+    def check(self, params: Params, arrays: Arrays) -> None:
+        validate(parse_text_to_motion(params, arrays))
+
+    def run(self, params: Params, arrays: Arrays, job: JobContext) -> Output:
+        from backend.tasks.text_to_motion import text_to_motion
+
+        def on_chunk(start_frame: int, motion: Motion) -> None:
+            values = {"fps": float(motion.fps)}
+            job.chunk(start_frame=start_frame, values=values, arrays=motion_arrays(motion))
+
+        request = parse_text_to_motion(params, arrays)
+        made = text_to_motion(self._engine.model, request, job.progress, on_chunk, job.is_cancelled)
+        values = {
+            "fps": float(made.motion.fps),
+            "prompt": request.prompt,
+            "seed": int(made.seed),
+            "alpha": [float(a) for a in made.alpha],
+        }
+        return Output(values, motion_arrays(made.motion))
+
+
+def parse_text_to_motion(params: Params, arrays: Arrays) -> TextToMotionParams:
+    """Wire parameters to a request; InvalidInput names the field that is wrong."""
+    request = _convert(params, _TextToMotionRequest)
+    return TextToMotionParams(
+        prompt=request.prompt,
+        seconds=request.seconds,
+        seed=request.seed,
+        temperature=request.temperature,
+        top_p=request.top_p,
+        guidance=request.guidance,
+        start=_clip(arrays, "start", request.start_fps),
+        end=_clip(arrays, "end", request.end_fps),
+    )
+
+
+def _clip(arrays: Arrays, name: str, fps: float | None) -> Motion | None:
+    if f"{name}_poses" not in arrays:
+        return None
+    try:
+        return motion_from_arrays(arrays, fps or 0.0, f"{name}_")
+    except MotionError as error:
+        raise InvalidInput(f"The {name} motion cannot be used: {error}.") from error
+
+
+# --- gate -------------------------------------------------------------------------------------
+
+
+class _GateRequest(msgspec.Struct, frozen=True):
+    prompts: list[str]
+
+
+class Gate:
+    """How the experts share a prompt. params: prompts; result: alpha, E numbers for each."""
+
+    def __init__(self, engine: HmvlmEngine) -> None:
+        self._engine = engine
+
+    def check(self, params: Params, arrays: Arrays) -> None:
+        prompts = _convert(params, _GateRequest).prompts
+        if not 1 <= len(prompts) <= MAX_GATE_PROMPTS:
+            raise InvalidInput(
+                f"{len(prompts)} prompts came: send between 1 and {MAX_GATE_PROMPTS} at a time."
+            )
+        for number, prompt in enumerate(prompts, 1):
+            if not prompt.strip():
+                raise InvalidInput(f"Prompt {number} is empty: write a sentence or drop it.")
+            if len(prompt) > MAX_GATE_PROMPT_CHARS:
+                raise InvalidInput(
+                    f"Prompt {number} has {len(prompt)} characters: at most "
+                    f"{MAX_GATE_PROMPT_CHARS} are taken."
+                )
+
+    def run(self, params: Params, arrays: Arrays, job: JobContext) -> Output:
+        alphas = self._engine.model.gate(_convert(params, _GateRequest).prompts)
+        return Output({"alpha": [[float(a) for a in row] for row in alphas]})
+
+
+def _convert(params: Params, kind: Any) -> Any:
+    try:
+        return msgspec.convert(dict(params), kind)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"The request is not understood: {error}.") from error

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Putting a model together: base, adapter, gate encoder, motion tokenizer, each one checked."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .. import assets
+from ..errors import AssetError
+from .configuration import HmvlmConfig
+from .gate import PromptEncoder
+from .hmvlm import Hmvlm
+from .processing import HmvlmProcessor
+
+DEFAULT_CHECKPOINT = Path(__file__).resolve().parent.parent / "weights" / "default"
+ADAPTER_FOLDER = "adapter"
+TOKENIZER_FOLDER = "tokenizer"
+BASELINES_FOLDER = "tokenizer_baselines"
+_RESTORE = (
+    "Restore backend/weights/default from the repository (`git checkout -- backend/weights`), or "
+    "train your own and run `hmvlm-train export`."
+)
+
+
+def load_base(name: str, dtype: torch.dtype = torch.float32) -> tuple[Any, Any, str]:
+    """A base language model, its text tokenizer and the sha256 of its weights.
+
+    name: an asset, or a folder that holds a Hugging Face causal language model.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    if name in assets.ASSETS:
+        folder, digest = assets.ensure(name), assets.ASSETS[name].sha256
+    else:
+        folder = Path(name)
+        weights = sorted(folder.glob("*.safetensors"))
+        if not weights:
+            raise AssetError(
+                f"The base model '{name}' is neither an asset ({', '.join(assets.ASSETS)}) nor a "
+                "folder with safetensors weights."
+            )
+        digest = assets.sha256_of(weights[0])
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise AssetError(
+            f"The base model in {folder} cannot be loaded: {error}. Run `hmvlm fetch --force`."
+        ) from error
+    return model.eval(), tokenizer, digest
+
+
+def load_encoder(name: str) -> PromptEncoder:
+    """The gate's frozen prompt encoder."""
+    return PromptEncoder.from_pretrained(assets.ensure(name))
+
+
+def build_hmvlm(
+    config: HmvlmConfig, *, motion_tokenizer: Any = None, dtype: torch.dtype = torch.float32
+) -> Hmvlm:
+    """A model with fresh experts over the base that the configuration names."""
+    base, text_tokenizer, digest = load_base(config.base_model, dtype)
+    if config.base_sha256 and config.base_sha256 != digest:
+        raise AssetError(
+            f"This checkpoint was trained on another '{config.base_model}' (sha256 "
+            f"{config.base_sha256[:12]}..., found {digest[:12]}...). Run `hmvlm fetch --force` or "
+            "choose the base model that it names."
+        )
+    if base.config.hidden_size != config.hidden_size or base.config.vocab_size != (
+        config.text_vocab_size
+    ):
+        raise AssetError(
+            f"The base model '{config.base_model}' has hidden size {base.config.hidden_size} and "
+            f"{base.config.vocab_size} words; the checkpoint wants {config.hidden_size} and "
+            f"{config.text_vocab_size}."
+        )
+    processor = HmvlmProcessor(config, text_tokenizer)
+    return Hmvlm(config, base, processor, load_encoder(config.gate.encoder), motion_tokenizer)
+
+
+def load_hmvlm(checkpoint: Path | None = None, device: str = "cpu") -> Hmvlm:
+    """A trained model, ready to generate; None loads the weights that are shipped.
+
+    Raises AssetError when something is missing, altered, or of another base model.
+    """
+    from ..motion.tokenizer import MotionTokenizer
+
+    folder = Path(checkpoint) if checkpoint is not None else DEFAULT_CHECKPOINT
+    if not folder.is_dir():
+        raise AssetError(f"There are no weights in {folder}. {_RESTORE}")
+    if (folder / assets.MANIFEST).is_file() or checkpoint is None:
+        assets.check_manifest(folder, _RESTORE, thorough=True)
+    config = HmvlmConfig.load(folder / ADAPTER_FOLDER)
+    motion_tokenizer = MotionTokenizer.from_pretrained(folder / TOKENIZER_FOLDER)
+    # single precision on the CPU: half precision saves a third of the time only on the newest
+    dtype = torch.float32 if device == "cpu" else torch.bfloat16
+    model = build_hmvlm(config, motion_tokenizer=motion_tokenizer, dtype=dtype)
+    model.load_adapter(folder / ADAPTER_FOLDER)
+    model.to(device)
+    model.motion_tokenizer = motion_tokenizer.to(device)
+    return model.eval().requires_grad_(False)

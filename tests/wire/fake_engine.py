@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An engine without a model: fast, with tasks that misbehave on request."""
+
+import errno
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from backend.assets import ensure
+from backend.engine import Arrays, EngineOptions, JobContext, Output, Params
+from backend.errors import Cancelled, InvalidInput
+
+STEP_S = 0.02
+FPS = 20.0
+
+
+def create(options: EngineOptions) -> "FakeEngine":
+    return FakeEngine(options)
+
+
+def create_broken(options: EngineOptions) -> "FakeEngine":
+    """An engine that the server can make and the worker cannot."""
+    if "backend.server" in sys.modules:
+        return FakeEngine(options)
+    raise RuntimeError("this engine never starts")
+
+
+def create_with_assets(options: EngineOptions) -> "FakeEngine":
+    """Loads what the real engine would fetch first, by the same code."""
+    engine = FakeEngine(options)
+    engine.assets = ("minilm",)
+    return engine
+
+
+def create_on_a_full_disk(options: EngineOptions) -> "FakeEngine":
+    shutil.disk_usage = lambda path: shutil._ntuple_diskusage(10**9, 10**9, 0)  # type: ignore
+    return create_with_assets(options)
+
+
+class FakeEngine:
+    def __init__(self, options: EngineOptions) -> None:
+        self.device = ""
+        self.loaded = False
+        self.assets: tuple[str, ...] = ()
+        self.tasks = {
+            "text_to_motion": FakeMotion(),
+            "gate": FakeGate(),
+            "echo": FakeEcho(),
+            "misbehave": FakeTrouble(),
+        }
+
+    def load(self, progress: Callable[[float, str], None]) -> None:
+        progress(0.0, "loading model")
+        for name in self.assets:
+            ensure(name, progress)
+        self.loaded, self.device = True, "fake"
+
+
+class FakeMotion:
+    """Walks along +Z at 1 m/s, in chunks of ten frames."""
+
+    def check(self, params: Params, arrays: Arrays) -> None:
+        if not str(params.get("prompt", "")).strip():
+            raise InvalidInput("The prompt is empty: say what the person does.")
+        if not 1 <= float(params.get("seconds") or 2) <= 30:
+            raise InvalidInput("Seconds must be between 1 and 30.")
+
+    def run(self, params: Params, arrays: Arrays, job: JobContext) -> Output:
+        frames = int(float(params.get("seconds") or 2) * FPS)
+        poses = np.zeros((frames, 22, 3), np.float32)
+        trans = np.zeros((frames, 3), np.float32)
+        trans[:, 2] = np.arange(frames) / FPS
+        for start in range(0, frames, 10):
+            if job.is_cancelled():
+                raise Cancelled()
+            time.sleep(STEP_S)
+            part = slice(start, start + 10)
+            job.chunk(
+                start_frame=start,
+                values={"fps": FPS},
+                arrays={"poses": poses[part], "trans": trans[part]},
+            )
+            job.progress(min(1.0, (start + 10) / frames), "generating")
+        values: dict[str, Any] = {
+            "fps": FPS,
+            "prompt": params["prompt"],
+            "seed": params.get("seed", 0),
+            "alpha": [0.1, 0.2, 0.3, 0.2, 0.2],
+        }
+        return Output(values, {"poses": poses, "trans": trans})
+
+
+class FakeGate:
+    def check(self, params: Params, arrays: Arrays) -> None:
+        if not params.get("prompts"):
+            raise InvalidInput("No prompts came.")
+
+    def run(self, params: Params, arrays: Arrays, job: JobContext) -> Output:
+        return Output({"alpha": [[1.0, 0.0] for _ in params["prompts"]]})
+
+
+class FakeEcho:
+    def check(self, params: Params, arrays: Arrays) -> None:
+        pass
+
+    def run(self, params: Params, arrays: Arrays, job: JobContext) -> Output:
+        return Output(dict(params), dict(arrays))
+
+
+class FakeTrouble:
+    """how: sleep (never looks for a cancel), exit, raise, memory, disk."""
+
+    def check(self, params: Params, arrays: Arrays) -> None:
+        pass
+
+    def run(self, params: Params, arrays: Arrays, job: JobContext) -> Output:
+        match params["how"]:
+            case "sleep":
+                job.progress(0.5, "asleep")
+                time.sleep(60)
+            case "exit":
+                os._exit(7)
+            case "raise":
+                raise ValueError("an unforeseen fault")
+            case "memory":
+                raise MemoryError()
+            case "disk":
+                raise OSError(errno.ENOSPC, "No space left on device", "/cache/model")
+        return Output()
