@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A motion that arrived goes onto the armature it was made for, in one undo step."""
+
+import traceback
+from dataclasses import replace
+
+import bpy
+
+from ..core.session import Arrived, Session, Target
+from .action import keyframe_motion, scene_fps
+from .errors import BridgeError
+
+_KEPT = "The motion is kept: select an SMPL armature and press Apply Kept Motion."
+
+
+def deliver(session: Session, arrived: Arrived) -> bpy.types.Action | None:
+    """Key an arrived motion; when that cannot be, the session keeps it and says why."""
+    try:
+        action = apply(arrived)
+    except BridgeError as error:
+        session.keep(arrived, f"{error} {_KEPT}")
+        return None
+    except Exception as error:  # whatever Blender raises: the motion stays, the timer goes on
+        traceback.print_exc()
+        session.keep(arrived, f"Blender refused the keys ({error}). {_KEPT}")
+        return None
+    session.note = _note(action)
+    return action
+
+
+def deliver_kept(session: Session, target: Target) -> bpy.types.Action:
+    """Key the motion that was kept onto another target. Raises BridgeError."""
+    if session.kept is None:
+        raise BridgeError("No motion is waiting to be applied.")
+    arrived = session.kept
+    action = apply(replace(arrived, request=replace(arrived.request, target=target)))
+    session.kept, session.problem = None, ""
+    session.note = _note(action)
+    return action
+
+
+def apply(arrived: Arrived) -> bpy.types.Action:
+    """Key an arrived motion and make it one undo step.
+
+    Raises BridgeError, with nothing changed, when its target is gone or cannot take it.
+    """
+    target = arrived.request.target
+    if target is None:
+        raise BridgeError("Another file was opened while the motion was being made.")
+    scene = bpy.data.scenes.get(target.scene)
+    armature = bpy.data.objects.get(target.armature)
+    if scene is None or armature is None or scene.objects.get(target.armature) is None:
+        raise BridgeError(f"The armature '{target.armature}' is gone.")
+    action = keyframe_motion(
+        armature,
+        arrived.motion,
+        start_frame=target.start_frame,
+        action_name=arrived.request.prompt,
+        fps=scene_fps(scene),
+    )
+    if target.fit_range:
+        # set end first: Blender pulls the end along when the start passes it
+        scene.frame_end = max(int(action.frame_end), target.start_frame)
+        scene.frame_start = target.start_frame
+        scene.frame_end = max(int(action.frame_end), target.start_frame)
+    _push_undo(f"HMVLM: {action.name}")
+    return action
+
+
+def _note(action: bpy.types.Action) -> str:
+    return f"Keyed frames {action.frame_start:.0f} to {action.frame_end:.0f}"
+
+
+def _push_undo(message: str) -> None:
+    manager = bpy.context.window_manager
+    if bpy.context.window is None and manager is not None and manager.windows:
+        with bpy.context.temp_override(window=manager.windows[0]):  # a timer has no window
+            bpy.ops.ed.undo_push(message=message)
+    else:
+        bpy.ops.ed.undo_push(message=message)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The add-on's one session while it is switched on, and the timer that keeps it moving."""
+
+import atexit
+import os
+import shlex
+from dataclasses import dataclass
+
+import bpy
+
+from ..core.client import Client
+from ..core.launcher import Launcher
+from ..core.locate import find_backend
+from ..core.session import BackendState, Session
+from ..preferences import preferences
+from .delivery import deliver
+
+BUSY_S = 0.05  # between two looks at the socket while something is under way
+IDLE_S = 0.5
+PUMP_MS = 5.0
+
+
+@dataclass
+class _Holder:
+    session: Session | None = None
+    shown: tuple[object, ...] = ()
+
+
+# Blender creates operators and panels itself, so what they share has to hang on a module
+_holder = _Holder()
+
+
+def current() -> Session:
+    """The session, made on first use."""
+    if _holder.session is None:
+        _holder.session = Session(make_client, make_launcher)
+    return _holder.session
+
+
+def peek() -> Session | None:
+    """The session if there is one: for panels, which must not make things."""
+    return _holder.session
+
+
+def make_client() -> Client:
+    """A client for the connection file that the preferences name."""
+    return Client(preferences().connection_path(), name=f"blender-{bpy.app.version_string}")
+
+
+def make_launcher() -> Launcher:
+    """A launcher of the backend that the preferences name. Raises BackendNotFoundError."""
+    settings = preferences()
+    location = find_backend(settings.backend_path)
+    connection = settings.connection_path()
+    return Launcher(
+        location.python,
+        connection,
+        connection.with_suffix(".log"),
+        parent_pid=os.getpid(),
+        arguments=shlex.split(settings.arguments),
+        working_folder=location.folder,
+    )
+
+
+def wake() -> None:
+    """See to it that the timer runs; it stops by itself when nothing is left to do."""
+    if not bpy.app.timers.is_registered(tick):
+        bpy.app.timers.register(tick, first_interval=BUSY_S, persistent=True)
+
+
+def tick() -> float | None:
+    """The timer: pump, key what arrived, redraw the panels if they would look different."""
+    session = _holder.session
+    if session is None:
+        return None
+    for arrived in session.pump(PUMP_MS):
+        deliver(session, arrived)
+    _redraw_if_changed(session)
+    if not session.active:
+        return None
+    quiet = session.state is BackendState.READY and session.request is None
+    return IDLE_S if quiet else BUSY_S
+
+
+def reset() -> None:
+    """Let go of the session and of the backend it started."""
+    if _holder.session is not None:
+        _holder.session.close()
+    _holder.session, _holder.shown = None, ()
+
+
+def register() -> None:
+    """Make sure that a backend we started ends with Blender, even on an odd way out."""
+    atexit.register(reset)
+
+
+def unregister() -> None:
+    """The inverse of `register`; stops the timer and the backend."""
+    if bpy.app.timers.is_registered(tick):
+        bpy.app.timers.unregister(tick)
+    atexit.unregister(reset)
+    reset()
+
+
+def _redraw_if_changed(session: Session) -> None:
+    shown = (session.status, round(session.fraction, 2), session.problem, session.note)
+    if shown == _holder.shown:
+        return
+    _holder.shown = shown
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()

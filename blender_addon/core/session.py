@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One Blender's dealings with the backend: start it, send a request, collect the motion.
+
+Everything here is driven by `pump`, which never waits, and everything is plain data: panels read
+it, operators call it, a timer pumps it. No bpy here.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from ..shared.connection import ConnectionFileError
+from ..shared.motion import Motion, MotionError
+from .client import Client, ClientError, ClientState
+from .jobs import Job, JobState
+from .launcher import Launcher, LaunchState
+from .locate import BackendNotFoundError
+
+ATTACH_LIMIT_S = 2.0  # a server that runs answers at once; past this the file is a stale one
+CLOSE_LIMIT_S = 3.0
+
+
+class BackendState(StrEnum):
+    """STOPPED with a `problem` when something went wrong."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    READY = "ready"
+    BUSY = "busy"
+    STOPPING = "stopping"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a motion goes, by name: the armature may be gone when it arrives."""
+
+    armature: str
+    scene: str
+    start_frame: int
+    fit_range: bool = True
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for. seconds: None lets the model choose."""
+
+    prompt: str
+    seconds: float | None
+    seed: int
+    target: Target | None
+
+    def params(self) -> dict[str, Any]:
+        """The parameters of the backend's text_to_motion task."""
+        return {"prompt": self.prompt, "seconds": self.seconds, "seed": self.seed}
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A motion that the backend made, still to be keyed."""
+
+    request: Request
+    motion: Motion
+
+
+class Session:
+    """The state that panels show and the verbs that operators call.
+
+    make_client and make_launcher are called on every start, so that settings may have changed.
+    """
+
+    def __init__(
+        self,
+        make_client: Callable[[], Client],
+        make_launcher: Callable[[], Launcher],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.problem = ""  # the last thing that went wrong, for the panel
+        self.note = ""  # the last thing that went right
+        self.kept: Arrived | None = None  # a motion whose target was gone, or that was refused
+        self._make_client = make_client
+        self._client = make_client()
+        self._make_launcher = make_launcher
+        self._launcher: Launcher | None = None
+        self._clock = clock
+        self._attach_until: float | None = None  # while it is open whether a backend runs
+        self._not_attached = ""
+        self._request: Request | None = None
+        self._job_id = ""
+
+    # --- what panels read ---------------------------------------------------------------------
+
+    @property
+    def state(self) -> BackendState:
+        launch = self._launcher.state if self._launcher is not None else LaunchState.STOPPED
+        if launch is LaunchState.STOPPING:
+            return BackendState.STOPPING
+        if self._client.state is ClientState.READY:
+            return BackendState.BUSY if self._request is not None else BackendState.READY
+        if self._client.state is ClientState.CONNECTING or launch is LaunchState.STARTING:
+            return BackendState.STARTING
+        return BackendState.STOPPED
+
+    @property
+    def request(self) -> Request | None:
+        """The request under way."""
+        return self._request
+
+    @property
+    def job(self) -> Job | None:
+        return self._client.jobs.get(self._job_id)
+
+    @property
+    def owns_backend(self) -> bool:
+        """Whether the backend was started here, and so stops from here."""
+        return self._launcher is not None and self._launcher.pid is not None
+
+    @property
+    def active(self) -> bool:
+        """Whether there is anything to pump."""
+        return self.state is not BackendState.STOPPED or self._request is not None
+
+    @property
+    def fraction(self) -> float:
+        return self.job.fraction if self.job is not None else 0.0
+
+    @property
+    def status(self) -> str:
+        """One line on where things stand."""
+        if self._request is None:
+            return self.state.value.capitalize()
+        job = self.job
+        if job is None:
+            return "Starting the backend"
+        if job.cancel_requested:
+            return "Cancelling"
+        if job.state is JobState.QUEUED and job.position > 0:
+            return f"Waiting for {job.position} other job{'s' if job.position > 1 else ''}"
+        return job.message or "Waiting for the model"
+
+    # --- verbs --------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Use the backend that runs, or start one; `pump` sees it through."""
+        if self.state is not BackendState.STOPPED:
+            return
+        self.problem = self.note = ""
+        self._client = self._make_client()
+        try:
+            self._client.connect()
+            self._attach_until = self._clock() + ATTACH_LIMIT_S
+        except ConnectionFileError as error:  # none runs, or its file is of no use
+            self._launch(str(error) if self._client.connection_file.exists() else "")
+
+    def stop(self) -> None:
+        """Stop the backend that was started here; of another one only let go."""
+        self._attach_until = None
+        self._drop_request("The backend was stopped.")
+        self._client.close()
+        if self._launcher is not None:
+            self._launcher.stop()
+
+    def generate(self, request: Request) -> None:
+        """Ask for a motion; starts the backend first when none is connected."""
+        if self._request is not None:
+            raise ClientError("A motion is being made already: wait for it, or cancel it.")
+        if not request.prompt.strip():
+            raise ClientError("Write what the person does first.")
+        self.problem = self.note = ""
+        if self.state is BackendState.STOPPED:
+            self.start()
+            if self.problem:
+                return
+        self._request = request
+        if self.state is BackendState.BUSY:
+            self._submit()
+
+    def cancel(self) -> None:
+        """Stop the request under way."""
+        if self._request is None:
+            return
+        if self.job is None:
+            self._drop_request("")
+            self.note = "Cancelled."
+        else:
+            self._client.cancel(self._job_id)
+
+    def forget_target(self) -> None:
+        """The scene went away: what is under way will be kept, not keyed onto a namesake."""
+        if self._request is not None:
+            self._request = replace(self._request, target=None)
+
+    def keep(self, arrived: Arrived, reason: str) -> None:
+        """Hold on to a motion that could not be keyed, so that it can be applied elsewhere."""
+        self.kept, self.problem = arrived, reason
+
+    def close(self) -> None:
+        """Let go of everything; a backend that was started here is made to end."""
+        self.stop()
+        until = self._clock() + CLOSE_LIMIT_S
+        while self._launcher is not None and self._launcher.pid is not None:
+            self._launcher.poll()
+            if self._clock() > until:
+                break  # the server watches our process and ends by itself
+            time.sleep(0.02)
+
+    # --- the pump -----------------------------------------------------------------------------
+
+    def pump(self, max_ms: float = 5.0) -> list[Arrived]:
+        """Move everything on a little; the motions that arrived meanwhile."""
+        self._poll_launcher()
+        before = self._client.state
+        self._client.pump(max_ms)
+        self._see_attaching_through()
+        if self._request is not None and not self._job_id:
+            if self._client.state is ClientState.READY:
+                self._submit()
+            elif self.state is BackendState.STOPPED:
+                self._drop_request(self.problem or "The backend could not be reached.")
+        arrived = self._collect()
+        if before is not ClientState.LOST and self._client.state is ClientState.LOST:
+            self.problem = self.problem or self._client.problem
+        return arrived
+
+    def _poll_launcher(self) -> None:
+        if self._launcher is None:
+            return
+        before = self._launcher.state
+        after = self._launcher.poll()
+        if after is LaunchState.FAILED and before is not LaunchState.FAILED:
+            # another version's server holds the file: then the first reason is the one that helps
+            self.problem = f"{self._not_attached}\n{self._launcher.problem}".strip()
+        elif after is LaunchState.READY and before is LaunchState.STARTING:
+            try:
+                self._client.connect()
+            except ConnectionFileError as error:
+                self.problem = str(error)
+
+    def _see_attaching_through(self) -> None:
+        if self._attach_until is None:
+            return
+        state = self._client.state
+        if state is ClientState.CONNECTING and self._clock() < self._attach_until:
+            return
+        self._attach_until = None
+        if state is not ClientState.READY:
+            reason = self._client.problem
+            self._client.close()
+            self._launch(reason)
+
+    def _launch(self, not_attached: str) -> None:
+        """Start a backend; `not_attached` says why the one that may run was not used."""
+        if self.owns_backend and self._launcher is not None:
+            self._launcher.stop()
+            self.problem = "The backend hung and is being stopped: start it again in a moment."
+            return
+        try:
+            self._launcher = self._make_launcher()
+        except BackendNotFoundError as error:
+            self.problem = str(error)
+            return
+        self._not_attached = not_attached
+        self._launcher.start()
+        self.problem = self._launcher.problem
+
+    def _submit(self) -> None:
+        assert self._request is not None
+        try:
+            self._job_id = self._client.submit("text_to_motion", self._request.params())
+        except ClientError as error:
+            self._drop_request(str(error))
+
+    def _collect(self) -> list[Arrived]:
+        job, request = self.job, self._request
+        if job is None or request is None or not job.finished:
+            return []
+        self._drop_request("")
+        if job.state is JobState.CANCELLED:
+            self.note = "Cancelled."
+        elif job.state is JobState.FAILED:
+            self.problem = job.message or "The backend failed without a word."
+        else:
+            try:
+                return [Arrived(request, job.motion())]
+            except MotionError as error:
+                self.problem = f"The backend's answer is of no use: {error}."
+        return []
+
+    def _drop_request(self, problem: str) -> None:
+        if self._request is not None and problem:
+            self.problem = problem
+        self._request = None
+        if self._job_id:
+            self._client.forget(self._job_id)
+            self._job_id = ""

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs inside the windowed Blender: sets the scene, then tells the test what happens there.
+
+argv: the folder shared with the test, the extension's zip, the backend's Python, its options.
+The test writes a word into `order`; the state goes to `state.json` five times a second.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import bpy
+
+folder, zip_path, backend_python, backend_options = sys.argv[1:5]
+FOLDER = Path(folder)
+PACKAGE = "bl_ext.user_default.hmvlm"
+MAGENTA = (1.0, 0.0, 1.0, 1.0)
+
+
+def set_up() -> None:
+    """Install the extension as a user would, and make room for its panel."""
+    bpy.ops.extensions.package_install_files(
+        filepath=zip_path, repo="user_default", enable_on_install=True
+    )
+    chosen = bpy.context.preferences.addons[PACKAGE].preferences
+    chosen.backend_path = backend_python
+    chosen.connection_file = str(FOLDER / "connection.json")
+    chosen.arguments = backend_options
+    bpy.context.preferences.view.show_splash = False
+    for thing in list(bpy.data.objects):
+        bpy.data.objects.remove(thing)
+    window = bpy.context.window_manager.windows[0]
+    area = view(window)
+    area.spaces.active.show_region_ui = True
+    with bpy.context.temp_override(window=window, area=area, region=sidebar(area)):
+        bpy.ops.hmvlm.add_armature()
+        bpy.context.scene.hmvlm.random_seed = False
+        bpy.ops.ed.undo_push(message="set up")
+
+
+def view(window):
+    return next(a for a in window.screen.areas if a.type == "VIEW_3D")
+
+
+def sidebar(area):
+    return next(r for r in area.regions if r.type == "UI")
+
+
+def colour_buttons(colour) -> None:
+    """Give operator buttons a colour that the test finds in a screenshot."""
+    bpy.context.preferences.themes[0].user_interface.wcol_tool.inner = colour
+
+
+def obey(order: str, plain: list) -> None:
+    """Do what the test cannot do with a mouse."""
+    area = view(bpy.context.window_manager.windows[0])
+    if order == "colour":
+        colour_buttons(MAGENTA)
+    elif order == "plain":
+        colour_buttons(plain)
+    elif order == "frame":
+        window = bpy.context.window_manager.windows[0]
+        region = next(r for r in area.regions if r.type == "WINDOW")
+        with bpy.context.temp_override(window=window, area=area, region=region):
+            bpy.context.scene.frame_set(30)
+            bpy.ops.view3d.view_axis(type="FRONT")
+            bpy.ops.view3d.view_selected()
+    elif order.startswith("length "):
+        bpy.context.scene.hmvlm.seconds = float(order.split()[1])
+    elif order == "quit":
+        bpy.ops.wm.quit_blender()
+    area.tag_redraw()
+
+
+def state() -> dict:
+    """What the test waits for."""
+    runtime = sys.modules.get(f"{PACKAGE}.bridge.runtime")
+    session = runtime.peek() if runtime is not None else None
+    region = sidebar(view(bpy.context.window_manager.windows[0]))
+    armature = bpy.data.objects.get("SMPL")
+    animation = armature.animation_data if armature is not None else None
+    action = animation.action if animation is not None else None
+    return {
+        "pid": os.getpid(),
+        "state": session.state if session is not None else "stopped",
+        "status": session.status if session is not None else "",
+        "fraction": session.fraction if session is not None else 0.0,
+        "problem": session.problem if session is not None else "",
+        "note": session.note if session is not None else "",
+        "making": session is not None and session.request is not None,
+        "backend_pid": session._launcher.pid if session and session._launcher else None,
+        "armature": armature is not None,
+        "action": action.name if action is not None else "",
+        "range": list(action.frame_range) if action is not None else [],
+        "tab": region.active_panel_category,
+        "sidebar": [region.x, region.y, region.width, region.height],
+        "window": [bpy.context.window_manager.windows[0].height],
+    }
+
+
+def watch(memory: dict) -> float:
+    """The timer: first the set-up, then orders and reports."""
+    if not memory:
+        inner = bpy.context.preferences.themes[0].user_interface.wcol_tool.inner
+        memory["plain"] = list(inner)
+        set_up()
+    order = FOLDER / "order"
+    if order.exists():
+        text = order.read_text()
+        order.unlink()
+        obey(text, memory["plain"])
+    draft = FOLDER / "state.draft"
+    draft.write_text(json.dumps(state()))
+    draft.replace(FOLDER / "state.json")
+    return 0.2
+
+
+seen: dict = {}
+bpy.app.timers.register(lambda: watch(seen), first_interval=1.0, persistent=True)
