@@ -91,7 +91,7 @@ class MotionDecoder:
         ids, mask = self._prompts(first, guided)
         alpha = torch.stack([r.alpha for r in self.requests]).to(self.model.device)
         if guided:
-            alpha = torch.cat([alpha, alpha])
+            alpha = torch.cat([alpha, self._alpha_without_words().expand_as(alpha)])
         positions = (mask.cumsum(dim=1) - 1).clamp_min(0)
         done = self.given
         for row in range(first, self.grid.shape[1]):
@@ -127,6 +127,10 @@ class MotionDecoder:
         if last is not None and steps is not None and len(codes) == steps:
             codes[-1] = last
         return codes
+
+    def _alpha_without_words(self) -> Tensor:
+        """(1, E): the gate on the bare instruction, as in training where words were left out."""
+        return self.model.gate([self.model.processor.gate_text("")]).to(self.model.device)
 
     def _prompts(self, first: int, guided: bool) -> tuple[Tensor, Tensor]:
         """Left-padded ids (B, N, P) up to the row before `first`, and their mask (B, N)."""

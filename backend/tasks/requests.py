@@ -14,6 +14,7 @@ MAX_PROMPT_CHARS = 1000
 MAX_SEED = 2**63 - 1
 MAX_TEMPERATURE = 5.0
 MAX_GUIDANCE = 10.0
+DEFAULT_GUIDANCE = 3.0
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class TextToMotionParams:
 
     seconds: length of the result, None lets the model choose. start: a motion to go on from (its
     last seconds are used, and begin the result). end: a motion whose last pose the result ends in.
-    guidance: above 1, the words weigh more.
+    guidance: above 1, the words weigh more; 1 is the paper's plain sampling.
     """
 
     prompt: str
@@ -30,7 +31,7 @@ class TextToMotionParams:
     seed: int = 0
     temperature: float = 1.0
     top_p: float = 0.9
-    guidance: float = 1.0
+    guidance: float = DEFAULT_GUIDANCE
     start: Motion | None = None
     end: Motion | None = None
 

@@ -189,7 +189,7 @@ _FOLLOW_UPS = (
 
 def topical_prompts(count: int, rng: random.Random) -> list[str]:
     """Different general prompts, at least `count`: the follow-ups are always among them."""
-    out = set(_FOLLOW_UPS)
+    out: set[str] = set(_FOLLOW_UPS)
     groups = (_FORMS, _FORMS, _CODE_FORMS, _SUMS, _PUZZLES, _TEXT_TASKS)
     while len(out) < count:
         structure = rng.choice(_STRUCTURES)

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`hmvlm-train export`: put a trained run where the backend finds it, with its card and digests."""
+
+import argparse
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from backend import assets
+from backend.errors import AssetError, InvalidInput
+from backend.model.configuration import ADAPTER_CONFIG, ADAPTER_WEIGHTS, HmvlmConfig
+from backend.model.loading import (
+    ADAPTER_FOLDER,
+    BASELINES_FOLDER,
+    DEFAULT_CHECKPOINT,
+    TOKENIZER_FOLDER,
+)
+from backend.motion.tokenizer import MotionTokenizer
+
+from .instruct import RUN_FILE
+
+MAX_BYTES = 40_000_000
+CARD = "model_card.md"
+FIGURES = "figures.json"
+
+
+def export(
+    run: Path,
+    tokenizer: Path,
+    out: Path,
+    baselines: list[Path] | None = None,
+    reports: list[Path] | None = None,
+) -> Path:
+    """Write adapter, tokenizer (and baselines) in half precision, card, figures and manifest.
+
+    reports: JSON files of `hmvlm-train evaluate ... --out`, whose figures the card quotes. The
+    folder is made beside `out` and moved there whole: a failed export leaves the old weights.
+    Raises AssetError when the run does not fit the tokenizer, InvalidInput when it is too large.
+    """
+    config = HmvlmConfig.load(run / ADAPTER_FOLDER)
+    parts, codes, _ = MotionTokenizer.from_pretrained(tokenizer).codebook_vectors().shape
+    if (parts, codes) != (config.parts, config.codebook_size):
+        raise AssetError(
+            f"{run} was trained for {config.parts} x {config.codebook_size} codes, {tokenizer} has "
+            f"{parts} x {codes}: give the tokenizer that the run was trained with."
+        )
+    record = _read_json(run / RUN_FILE)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=out.parent) as scratch:
+        ready = Path(scratch) / "ready"
+        _copy_adapter(run / ADAPTER_FOLDER, ready / ADAPTER_FOLDER)
+        _copy_tokenizer(tokenizer, ready / TOKENIZER_FOLDER)
+        for baseline in baselines or []:
+            _copy_tokenizer(baseline, ready / BASELINES_FOLDER / baseline.name)
+        figures = {path.stem: _read_json(path) for path in reports or []}
+        _write_json(ready / FIGURES, figures)
+        (ready / CARD).write_text(model_card(config, record, figures), encoding="utf-8")
+        assets.write_manifest(ready, record_times=False, base_sha256=config.base_sha256)
+        size = sum(path.stat().st_size for path in ready.rglob("*") if path.is_file())
+        if size > MAX_BYTES:
+            raise InvalidInput(
+                f"The export takes {size:,} bytes; at most {MAX_BYTES:,} are shipped."
+            )
+        if out.exists():
+            shutil.rmtree(out)
+        ready.rename(out)
+    return out
+
+
+def model_card(config: HmvlmConfig, record: dict, figures: dict) -> str:
+    """The model card: what it is, what it was made from, how good it is, what it is for."""
+    last = {k: v for k, v in record.get("last", {}).items() if k.startswith("val_")}
+    lines = [
+        "---",
+        "license: cc-by-nc-4.0",
+        "base_model: HuggingFaceTB/SmolLM2-135M-Instruct",
+        "tags: [motion-generation, text-to-motion, blender]",
+        "---",
+        "",
+        "# HMVLM, embedded default",
+        "",
+        "Motion experts, gate, vocabulary and body-part motion tokenizer that turn a frozen "
+        "SmolLM2-135M-Instruct into a model which writes human motion (HMVLM, NeurIPS 2025).",
+        "",
+        "| part | |",
+        "|---|---|",
+        f"| base model | `{config.base_model}`, sha256 `{config.base_sha256[:16]}...` |",
+        f"| experts | {config.moe.num_experts} with the zero expert, rank {config.moe.r}, on "
+        f"{', '.join(config.moe.target_modules)} |",
+        f"| motion codes | {config.parts} x {config.codebook_size}, 5 steps a second |",
+        f"| layout | {config.layout.name}, delays {list(config.layout.delays)} |",
+        f"| trained parameters | {record.get('trained_parameters', 0):,} |",
+        "",
+        "## Training",
+        "",
+        f"{record.get('clips', 0):,} clips (mirrored and composed ones included), "
+        f"{record.get('steps_done', 0):,} steps of {record.get('batch', 0)} sequences, "
+        f"{record.get('seconds', 0) / 60:.0f} minutes at {record.get('rows_per_second', 0):.0f} "
+        "rows a second. Next-token loss on motion, L_gat on prompts unrelated to motion.",
+        "",
+        "Validation, nats a motion token: "
+        + (", ".join(f"{k.removeprefix('val_')} {v:.3f}" for k, v in last.items()) or "not run")
+        + ".",
+        "",
+        "## Measured",
+        "",
+        *_figures(figures),
+        "",
+        "## Data and licence",
+        "",
+        "Trained on the Bandai Namco Research Motion Datasets 1 and 2 (CC BY-NC 4.0), the CMU "
+        "Graphics Lab Motion Capture Database, and DeepMimic's clips (MIT). Because of the first, "
+        "these weights are CC BY-NC 4.0: for non-commercial use. The base model is Apache-2.0 and "
+        "is not part of this folder.",
+        "",
+        "## Limits",
+        "",
+        "Locomotion, turning, waving, raising hands, bowing, and a few sports, dances and "
+        "acrobatics in a score of styles; no objects, no second person, no fingers or face. "
+        "Sentences far from these give a plausible but wrong motion.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _figures(figures: dict) -> list[str]:
+    if not figures:
+        return ["No evaluation was given to this export."]
+    out = ["| evaluation | figure | value |", "|---|---|---|"]
+    for name, report in figures.items():
+        out += [f"| {name} | {key} | {value:g} |" for key, value in _numbers(report)]
+    return out
+
+
+def _numbers(report: object, prefix: str = "") -> list[tuple[str, float]]:
+    """The numbers of a report two levels deep, with dotted names."""
+    if not isinstance(report, dict):
+        return []
+    out: list[tuple[str, float]] = []
+    for key, value in report.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            out.append((name, value))
+        elif isinstance(value, dict) and not prefix:
+            out += _numbers(value, f"{name}.")
+    return out
+
+
+def _copy_adapter(source: Path, target: Path) -> None:
+    target.mkdir(parents=True)
+    state = load_file(source / ADAPTER_WEIGHTS)
+    half = {name: value.to(torch.float16).contiguous() for name, value in state.items()}
+    save_file(half, target / ADAPTER_WEIGHTS, metadata={"format": "pt"})
+    shutil.copyfile(source / ADAPTER_CONFIG, target / ADAPTER_CONFIG)
+
+
+def _copy_tokenizer(source: Path, target: Path) -> None:
+    # save_pretrained is what leaves training state out and writes half precision
+    MotionTokenizer.from_pretrained(source).save_pretrained(target)
+
+
+def _read_json(path: Path) -> dict:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise AssetError(f"{path} is missing or no JSON: finish that run first.") from error
+
+
+def _write_json(path: Path, content: dict) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--run", type=Path, required=True, help="run folder of `instruct`")
+    parser.add_argument(
+        "--tokenizer", type=Path, required=True, help="the motion tokenizer it was trained with"
+    )
+    parser.add_argument(
+        "--baselines", type=Path, nargs="*", default=[], help="tokenizers to ship for comparison"
+    )
+    parser.add_argument(
+        "--reports", type=Path, nargs="*", default=[], help="JSON of `evaluate ... --out`"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=DEFAULT_CHECKPOINT, help=f"default {DEFAULT_CHECKPOINT.name}"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    folder = export(args.run, args.tokenizer, args.out, args.baselines, args.reports)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    print(f"{folder}: {size / 1e6:.1f} MB")
