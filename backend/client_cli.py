@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -83,9 +84,10 @@ class ProgressLine:
         if self._terminal:
             sys.stderr.write(f"\r\x1b[K{message}")
             self._open = True
-        elif message != self._said:
+        elif _without_numbers(message) != self._said:
+            # in a log, a counter that goes up is one line, not a hundred
             sys.stderr.write(f"{message}\n")
-        self._said = message
+        self._said = _without_numbers(message)
         sys.stderr.flush()
 
     def event(self, event: ClientEvent, job: Job) -> None:
@@ -104,6 +106,10 @@ class ProgressLine:
         if self._open:
             sys.stderr.write("\r\x1b[K")
             self._open = False
+
+
+def _without_numbers(message: str) -> str:
+    return re.sub(r"[0-9.]+", "", message)
 
 
 def _session(options: argparse.Namespace, show: ProgressLine) -> Any:

@@ -58,7 +58,9 @@ def export(
             _copy_tokenizer(baseline, ready / BASELINES_FOLDER / baseline.name)
         figures = {path.stem: _read_json(path) for path in reports or []}
         _write_json(ready / FIGURES, figures)
-        (ready / CARD).write_text(model_card(config, record, figures), encoding="utf-8")
+        made = _read_json(tokenizer / RUN_FILE) if (tokenizer / RUN_FILE).is_file() else {}
+        card = model_card(config, record, figures, made)
+        (ready / CARD).write_text(card, encoding="utf-8")
         assets.write_manifest(ready, record_times=False, base_sha256=config.base_sha256)
         size = sum(path.stat().st_size for path in ready.rglob("*") if path.is_file())
         if size > MAX_BYTES:
@@ -71,8 +73,11 @@ def export(
     return out
 
 
-def model_card(config: HmvlmConfig, record: dict, figures: dict) -> str:
-    """The model card: what it is, what it was made from, how good it is, what it is for."""
+def model_card(config: HmvlmConfig, record: dict, figures: dict, tokenizer: dict) -> str:
+    """The model card: what it is, what it was made from, how good it is, what it is for.
+
+    record, tokenizer: what the two training runs wrote about themselves.
+    """
     last = {k: v for k, v in record.get("last", {}).items() if k.startswith("val_")}
     lines = [
         "---",
@@ -105,6 +110,22 @@ def model_card(config: HmvlmConfig, record: dict, figures: dict) -> str:
         "Validation, nats a motion token: "
         + (", ".join(f"{k.removeprefix('val_')} {v:.3f}" for k, v in last.items()) or "not run")
         + ".",
+        "",
+        f"The motion tokenizer: {tokenizer.get('steps_done', 0):,} steps of "
+        f"{tokenizer.get('batch', 0)} windows, {tokenizer.get('seconds', 0) / 60:.0f} minutes. "
+        f"Prepared data: `{record.get('data_hash', '?')}` for the language model, "
+        f"`{tokenizer.get('data_hash', '?')}` for the tokenizer.",
+        "",
+        "## Reproduce",
+        "",
+        "    hmvlm-train prepare --source DATA --out prepared",
+        "    hmvlm-train tokenizer --data prepared --out runs/tokenizer --kind body_part "
+        f"--steps {tokenizer.get('steps_done', 0)}",
+        "    hmvlm-train instruct --data prepared --source DATA --tokenizer "
+        f"runs/tokenizer/body_part --out runs/instruct --steps {record.get('steps_done', 0)}",
+        "    hmvlm-train export --run runs/instruct --tokenizer runs/tokenizer/body_part",
+        "",
+        "DATA holds the motion packs, captions and prompts listed under *Data and licence*.",
         "",
         "## Measured",
         "",
