@@ -12,6 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from backend.errors import AssetError, InvalidInput
+from backend.model.loading import BASELINES_FOLDER, DEFAULT_CHECKPOINT, TOKENIZER_FOLDER
 from backend.motion.bvh import BvhError, read_bvh
 from backend.motion.representation import FPS, canonicalize, encode_smpl22
 from backend.motion.retarget import retarget_to_smpl
@@ -22,19 +23,21 @@ from training.data.prepared import SPLITS, PreparedDataset
 
 from .metrics.reconstruction import ReconstructionMeter, ReconstructionScores
 
-SHIPPED = Path(__file__).resolve().parents[1] / "backend" / "weights" / "default"
 _PIECE_FRAMES = 10 * FPS  # the model works on clips of at most ten seconds
 
 
-def find_tokenizers(runs: list[Path], shipped: Path = SHIPPED) -> dict[str, MotionTokenizer]:
+def find_tokenizers(
+    runs: list[Path], shipped: Path = DEFAULT_CHECKPOINT
+) -> dict[str, MotionTokenizer]:
     """Kind -> tokenizer: the shipped ones, replaced by and added to from the run folders.
 
     A run is a tokenizer's own folder or one that holds a folder a kind, as training leaves it.
     Raises AssetError when there is none, or a run holds none.
     """
     found: dict[str, MotionTokenizer] = {}
-    for folder in sorted(shipped.glob("tokenizer*/config.json")):
-        tokenizer = MotionTokenizer.from_pretrained(folder.parent)
+    patterns = (f"{TOKENIZER_FOLDER}/config.json", f"{BASELINES_FOLDER}/*/config.json")
+    for config in [path for pattern in patterns for path in sorted(shipped.glob(pattern))]:
+        tokenizer = MotionTokenizer.from_pretrained(config.parent)
         found[tokenizer.config.kind] = tokenizer
     for run in runs:
         folders = [run] if (run / "config.json").is_file() else [run / kind for kind in KINDS]

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from backend.errors import AssetError, InvalidInput
+from backend.model.loading import BASELINES_FOLDER, TOKENIZER_FOLDER
 from backend.motion.bvh import write_bvh
 from backend.motion.kinematics import decode_smpl22_torch
 from backend.motion.representation import encode_smpl22
@@ -17,6 +18,7 @@ from backend.motion.tokenizer import MotionTokenizer, TokenizerOutput, tokenizer
 from blender_addon.shared.motion import Motion
 from blender_addon.shared.skeleton import REST_OFFSETS
 from training import cli, evaluate_tokenizer
+from training.evaluate_tokenizer import find_tokenizers
 from training.loops import LoopSettings, train
 from training.losses import TokenizerLoss, TokenizerLossWeights, pose_positions
 from training.tokenizer import TokenizerSettings, WindowSampler, train_tokenizer
@@ -215,13 +217,19 @@ def test_evaluate_reads_a_folder_of_bvh(made_up: Path, capsys: pytest.CaptureFix
     assert "1 files were left out" in shown.err
 
 
+def test_shipped_tokenizers_are_found_where_export_puts_them(tmp_path: Path) -> None:
+    with pytest.raises(AssetError, match="hmvlm-train tokenizer"):
+        find_tokenizers([], tmp_path)
+    MotionTokenizer(tokenizer_config("body_part")).save_pretrained(tmp_path / TOKENIZER_FOLDER)
+    baseline = tmp_path / BASELINES_FOLDER / "whole_body_512"
+    MotionTokenizer(tokenizer_config("whole_body_512")).save_pretrained(baseline)
+    assert set(find_tokenizers([], tmp_path)) == {"body_part", "whole_body_512"}
+
+
 def test_evaluate_says_what_is_wrong(made_up: Path, capsys: pytest.CaptureFixture) -> None:
     clips = made_up / "clips"
     clips.mkdir()
-    words = ["evaluate", "tokenizer", "--bvh", str(clips)]
-    assert cli.main(words) == 1
-    assert "hmvlm-train tokenizer" in capsys.readouterr().err  # nothing shipped, no --run
-    words += ["--run", str(made_up / "run")]
+    words = ["evaluate", "tokenizer", "--bvh", str(clips), "--run", str(made_up / "run")]
     assert cli.main(words) == 1
     assert "No motion tokenizer" in capsys.readouterr().err
     MotionTokenizer(tokenizer_config("body_part")).save_pretrained(made_up / "run")
