@@ -17,7 +17,7 @@ from backend.motion.representation import encode_smpl22
 from backend.motion.tokenizer import MotionTokenizer, TokenizerOutput, tokenizer_config
 from blender_addon.shared.motion import Motion
 from blender_addon.shared.skeleton import REST_OFFSETS
-from training import cli, evaluate_tokenizer
+from training import cli
 from training.evaluate_tokenizer import find_tokenizers
 from training.loops import LoopSettings, train
 from training.losses import TokenizerLoss, TokenizerLossWeights, pose_positions
@@ -60,7 +60,6 @@ class MadeUpData:
 def made_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setattr("training.tokenizer.PreparedDataset", MadeUpData)
     monkeypatch.setattr("training.evaluate_tokenizer.PreparedDataset", MadeUpData)
-    monkeypatch.setattr(evaluate_tokenizer, "SHIPPED", tmp_path / "none")
     return tmp_path
 
 
