@@ -7,7 +7,6 @@ that was stopped goes on where it was. Only the clips of one shard are in memory
 
 import argparse
 import hashlib
-import json
 import multiprocessing
 import random
 from collections import Counter, defaultdict
@@ -21,7 +20,7 @@ import numpy as np
 from tqdm import tqdm
 
 from backend.errors import InvalidInput
-from backend.motion.representation import FEATURE_DIM, FPS, canonicalize, encode_smpl22
+from backend.motion.representation import FPS, canonicalize, encode_smpl22
 from blender_addon.shared.motion import Motion
 
 from .captions import mirror_words, write_captions
@@ -30,6 +29,7 @@ from .compose import composites
 from .facts import MotionFacts, measure
 from .human_captions import HumanCaptions
 from .prepared import FORMAT_VERSION, PreparedClip
+from .shards import PreparedRows, read_clips, read_marker, write_manifest, write_shard
 from .sources import LOAD_ERRORS, Source, SourceClip, find_sources, labels_of
 
 _SHARD_CLIPS = 256
@@ -62,15 +62,6 @@ class _Task:
     split: str
     human: list[str]
     captions: int
-
-
-@dataclass(frozen=True)
-class _Made:
-    """A clip that is ready to be written, or why it could not be made."""
-
-    record: dict
-    features: np.ndarray
-    params: np.ndarray
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,7 +108,7 @@ def prepare(settings: PrepareSettings) -> str:
             )
         if settings.composites:
             shards += _prepare_composites(settings, list(shards), pool)
-    return _write_manifest(settings, stamp, shards, skipped)
+    return write_manifest(settings.out, stamp, shards, skipped)
 
 
 def _settings_stamp(settings: PrepareSettings, sources: list[Source]) -> str:
@@ -169,7 +160,7 @@ def _prepare_source(
 ) -> list[str]:
     count = -(-len(source.clip_names) // _SHARD_CLIPS)
     names = [f"{source.name}-{i:03d}" for i in range(count)]
-    done = [_read_marker(settings.out, name) for name in names]
+    done = [read_marker(settings.out, name) for name in names]
     clips: Iterator[SourceClip] | None = None
     for i, name in enumerate(names):
         marker = done[i]
@@ -180,7 +171,7 @@ def _prepare_source(
                 _Task(c, splits[c.name], human.of(c.name), settings.captions)
                 for c in islice(clips, _SHARD_CLIPS)
             ]
-            made: list[_Made] = []
+            made: list[PreparedRows] = []
             errors: list[str] = []
             for result in pool.imap(_make_clips, tasks, chunksize=4):
                 if isinstance(result, str):
@@ -190,22 +181,17 @@ def _prepare_source(
                     made += result
                 bar.update()
             marker = {"clips": len(made), "errors": errors}
-            _write_shard(settings.out, name, made, marker)
+            write_shard(settings.out, name, made, marker)
         else:
             bar.update(min(_SHARD_CLIPS, len(source.clip_names) - i * _SHARD_CLIPS))
             if clips is not None:
                 for _ in islice(clips, _SHARD_CLIPS):
                     pass
         skipped += marker["errors"]
-    return [n for n in names if (_read_marker(settings.out, n) or {})["clips"]]
+    return [n for n in names if (read_marker(settings.out, n) or {})["clips"]]
 
 
-def _read_marker(out: Path, shard: str) -> dict | None:
-    path = out / f"{shard}.done.json"
-    return json.loads(path.read_text()) if path.exists() else None
-
-
-def _make_clips(task: _Task) -> "list[_Made] | str":
+def _make_clips(task: _Task) -> "list[PreparedRows] | str":
     """Load, cut, mirror, measure, caption and encode one source clip; or say what is wrong."""
     try:
         motion = task.clip.load()
@@ -263,7 +249,7 @@ def finish_clip(
     human: list[str],
     count: int,
     captions: list[str] | None = None,
-) -> _Made:
+) -> PreparedRows:
     """Facts, captions (written here unless given) and rows of one canonical motion at 20 fps."""
     facts: MotionFacts = measure(motion)
     if captions is None:
@@ -280,30 +266,16 @@ def finish_clip(
         "captions": captions,
         "facts": facts.to_dict(),
     }
-    return _Made(record, encode_smpl22(motion), params.astype(np.float32))
-
-
-def _write_shard(out: Path, name: str, made: list[_Made], marker: dict) -> None:
-    """Write a shard's files; the marker goes last, so half a shard never counts as done."""
-    if made:
-        np.save(out / f"{name}.features.npy", np.concatenate([m.features for m in made]))
-        np.save(out / f"{name}.params.npy", np.concatenate([m.params for m in made]))
-        start = 0
-        with open(out / f"{name}.clips.jsonl", "w", encoding="utf-8") as lines:
-            for m in made:
-                record = {**m.record, "shard": name, "start": start}
-                lines.write(json.dumps(record, ensure_ascii=False, default=np.generic.item) + "\n")
-                start += m.record["frames"]
-    (out / f"{name}.done.json").write_text(json.dumps(marker))
+    return PreparedRows(record, encode_smpl22(motion), params.astype(np.float32))
 
 
 def _prepare_composites(settings: PrepareSettings, shards: list[str], pool: Pool) -> list[str]:
     """Clips made of other clips, from the train split only."""
-    clips = [c for c in _read_clips(settings.out, shards) if c.split == "train"]
+    clips = [c for c in read_clips(settings.out, shards) if c.split == "train"]
     count = int(len(clips) * _COMPOSITES_PER_CLIP)
     per_shard = _SHARD_CLIPS
     names = [f"composites-{i:03d}" for i in range(-(-count // per_shard))]
-    todo = [n for n in names if _read_marker(settings.out, n) is None]
+    todo = [n for n in names if read_marker(settings.out, n) is None]
     jobs = [(settings.out, n, clips, per_shard) for n in todo]
     for _ in tqdm(
         pool.imap_unordered(_make_composites, jobs),
@@ -312,7 +284,7 @@ def _prepare_composites(settings: PrepareSettings, shards: list[str], pool: Pool
         unit="shard",
     ):
         pass
-    return [n for n in names if (_read_marker(settings.out, n) or {})["clips"]]
+    return [n for n in names if (read_marker(settings.out, n) or {})["clips"]]
 
 
 def _make_composites(job: tuple[Path, str, list[PreparedClip], int]) -> None:
@@ -343,7 +315,7 @@ def _make_composites(job: tuple[Path, str, list[PreparedClip], int]) -> None:
                 captions=captions,
             )
         )
-    _write_shard(out, name, made, {"clips": len(made), "errors": []})
+    write_shard(out, name, made, {"clips": len(made), "errors": []})
 
 
 def _balanced_sample(
@@ -357,56 +329,3 @@ def _balanced_sample(
     # Efraimidis and Spirakis: the largest of u ** (1 / weight) are a weighted sample
     keys = [(rng.random() ** (labels[c.content] ** 0.5), i) for i, c in enumerate(clips)]
     return [clips[i] for _, i in sorted(keys, reverse=True)[:count]]
-
-
-def _read_clips(out: Path, shards: list[str]) -> Iterator[PreparedClip]:
-    for shard in shards:
-        with open(out / f"{shard}.clips.jsonl", encoding="utf-8") as lines:
-            for line in lines:
-                yield PreparedClip.from_json(line)
-
-
-def _write_manifest(
-    settings: PrepareSettings, stamp: str, shards: list[str], skipped: list[str]
-) -> str:
-    """Statistics over the recorded train clips, and the manifest that makes the set complete."""
-    total, squares, rows = np.zeros(FEATURE_DIM), np.zeros(FEATURE_DIM), 0
-    counts: dict[str, int] = defaultdict(int)
-    seconds = 0.0
-    digest = hashlib.sha256()
-    for shard in shards:
-        features = np.load(settings.out / f"{shard}.features.npy", mmap_mode="r")
-        for clip in _read_clips(settings.out, [shard]):
-            counts[clip.split] += 1
-            digest.update(f"{clip.id}:{clip.frames}:{clip.split}\n".encode())
-            if clip.source != "composites" and not clip.mirrored:
-                seconds += clip.frames / FPS
-            if clip.split == "train":
-                block = features[clip.start : clip.start + clip.frames].astype(np.float64)
-                total += block.sum(axis=0)
-                squares += (block**2).sum(axis=0)
-                rows += clip.frames
-    if rows == 0:
-        raise InvalidInput("no clip fell into the train split: give more clips.")
-    mean = total / rows
-    std = np.sqrt(np.maximum(squares / rows - mean**2, 0.0))
-    manifest = {
-        "format": FORMAT_VERSION,
-        "fps": FPS,
-        "settings": stamp,
-        "hash": digest.hexdigest()[:16],
-        "clips": dict(counts),
-        "shards": shards,
-        "left_out": skipped,
-        "mean": mean.tolist(),
-        "std": np.maximum(std, 1e-3).tolist(),
-    }
-    path = settings.out / "manifest.json"
-    path.with_suffix(".tmp").write_text(json.dumps(manifest, indent=1))
-    path.with_suffix(".tmp").replace(path)
-    lines = [f"{sum(counts.values())} clips ({seconds / 60:.0f} min as recorded) in {settings.out}"]
-    lines += [f"  {split}: {counts[split]}" for split in ("train", "val", "test")]
-    if skipped:
-        lines.append(f"  left out: {len(skipped)}")
-        lines += [f"    {line}" for line in skipped[:20]]
-    return "\n".join(lines)
