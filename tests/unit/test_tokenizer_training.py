@@ -185,7 +185,7 @@ def test_train_and_evaluate(made_up: Path, capsys: pytest.CaptureFixture) -> Non
     words = ["evaluate", "tokenizer", "--data", str(made_up), "--run", str(made_up / "run")]
     assert cli.main([*words, "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
-    assert list(scores) == ["body_part", "whole_body_512"]
+    assert {"body_part", "whole_body_512"} <= set(scores)
     wanted = {"mse", "mpjpe_root_mm", "mpjpe_world_mm", "codebook_use", "skating"}
     assert all(wanted <= set(s) for s in scores.values())
     assert list(scores["body_part"]["codebook_use_per_part"]) == [
