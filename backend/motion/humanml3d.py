@@ -82,15 +82,16 @@ def canonical_joints(joints: np.ndarray) -> np.ndarray:
     return (joints - floor) @ turn.T
 
 
-def encode_humanml3d(joints: np.ndarray, *, closing_frame_dropped: bool = False) -> np.ndarray:
+def encode_humanml3d(joints: np.ndarray, *, closing_frame_dropped: bool = True) -> np.ndarray:
     """(T, 22, 3) joint positions, Y up, metres, 20 fps -> (T - 1, 263) float32.
 
     The last frame only closes the velocities: it has no row of its own. Bone lengths are used as
     they are (`fit_skeleton` changes them). Raises ValueError for fewer than two frames.
 
-    closing_frame_dropped: the joints are a `new_joints` file of HumanML3D, which lacks the closing
-    frame that its features were made with. The smoothed heading of the last 80 frames depends on
-    that frame; it is then estimated, at constant acceleration, for the heading alone.
+    closing_frame_dropped: the motion went on after the last frame, as in HumanML3D's `new_joints`
+    files, which lack the frame that closed their features. The smoothed heading of the last 80
+    frames depends on that frame, so it is estimated, at constant acceleration, for the heading
+    alone. False takes the joints as HumanML3D's own script takes a clip it was given whole.
     """
     if joints.ndim != 3 or joints.shape[1:] != (NUM_BODY_JOINTS, 3) or len(joints) < 2:
         raise ValueError(f"joints must be (2 or more, 22, 3), got {joints.shape}")

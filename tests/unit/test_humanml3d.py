@@ -49,7 +49,8 @@ def test_reference_clip_all_rows() -> None:
     """The published joints lack the frame that closes the last row; its velocities restore it."""
     joints, expected = _reference()
     closing = joints_from_positions(expected, closing_frame=True)[-1:]
-    got = encode_humanml3d(np.concatenate([joints, closing]))
+    whole = np.concatenate([joints, closing])
+    got = encode_humanml3d(whole, closing_frame_dropped=False)
     assert got.shape == expected.shape
     errors = _errors(got, expected)
     print("max abs error by column group, all 170 rows:", errors)
@@ -59,7 +60,7 @@ def test_reference_clip_all_rows() -> None:
 def test_reference_clip_from_its_joints_alone() -> None:
     """Every row with a next frame, with the dropped frame's heading estimated."""
     joints, expected = _reference()
-    errors = _errors(encode_humanml3d(joints, closing_frame_dropped=True), expected[:-1])
+    errors = _errors(encode_humanml3d(joints), expected[:-1])
     print("max abs error by column group, 169 rows:", errors)
     assert max(errors.values()) < 1e-3
 
@@ -67,7 +68,8 @@ def test_reference_clip_from_its_joints_alone() -> None:
 def test_reference_clip_taken_as_a_whole_clip() -> None:
     """Without the dropped frame only rows whose smoothed heading sees the clip's end differ."""
     joints, expected = _reference()
-    error = np.abs(encode_humanml3d(joints) - expected[:-1]).max(axis=1)
+    whole = encode_humanml3d(joints, closing_frame_dropped=False)
+    error = np.abs(whole - expected[:-1]).max(axis=1)
     assert error[: len(joints) - 81].max() < 2e-5
     assert error.max() < 0.02
 
