@@ -18,6 +18,7 @@ from training.data.compose import (
     concatenate,
     deeper_bow,
     overlay_arms,
+    repeated,
     retimed,
     reversed_in_time,
 )
@@ -200,3 +201,13 @@ def test_composites_are_repeatable(sources):
 def test_nothing_to_combine_gives_nothing():
     facts = measure(standing())
     assert composites([(standing(), "", "", facts)], random.Random(0), 5) == []
+
+
+@pytest.mark.parametrize("seconds", [5.0, 9.0])
+def test_a_repeated_clip_goes_on_without_a_jump(seconds):
+    walk = going(3.0, speed=1.2)
+    longer = repeated(walk, seconds)
+    assert longer.seconds == pytest.approx(seconds, abs=0.06)
+    assert np.array_equal(longer.poses[:40], walk.poses[:40])
+    assert biggest_step(longer) < 1.5 * biggest_step(walk)
+    assert measure(longer).along == pytest.approx(1.2 * seconds, rel=0.1)

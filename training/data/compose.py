@@ -101,6 +101,19 @@ def concatenate(a: Motion, b: Motion, blend_seconds: float = 0.4) -> Motion:
     return Motion(poses, trans, a.fps, a.betas, a.gender)
 
 
+def repeated(motion: Motion, seconds: float) -> Motion:
+    """The clip again and again, each time from the frame that fits the last one best, until it is
+    `seconds` long."""
+    out = motion
+    while out.seconds < seconds:
+        stop, start = best_seam(out, motion, min(1.0, motion.seconds / 3))
+        longer = concatenate(_cut(out, 0, stop), _cut(motion, start, motion.num_frames))
+        if longer.num_frames <= out.num_frames:
+            return out
+        out = longer
+    return _cut(out, 0, round(seconds * out.fps))
+
+
 def reversed_in_time(motion: Motion) -> Motion:
     """The clip from its end to its beginning: a walk becomes a walk backwards."""
     return Motion(
@@ -223,9 +236,10 @@ def _groups(action: str, facts: MotionFacts) -> list[str]:
         out.append("standing")
     if action in ("bow", "bow-slight"):
         out.append("bows")
-    if action in ("jump", "jump-forward", "kick", "punch", "bow", "crawl", "cartwheel", "dance",
-                  "backflip", "spinkick", "roll", "stealthy", "zombie", "sidestep", "washwindow",
-                  "walk-back", "traffic", "slash", "basketball", "soccer"):  # fmt: skip
+    if action in ("jump", "jump-forward", "jump-many", "kick", "punch", "bow", "crawl",
+                  "cartwheel", "dance", "backflip", "spinkick", "roll", "stealthy", "zombie",
+                  "sidestep", "washwindow", "walk-back", "traffic", "slash", "basketball",
+                  "soccer"):  # fmt: skip
         out.append("rare")
     return out
 
@@ -238,8 +252,8 @@ def composites(sources: list[Source], rng: random.Random, count: int) -> list[Co
     """
     pool = _Pool(sources)
     makers = (
-        (_make_overlay, 0.38), (_make_sequence, 0.34), (_make_backward, 0.10),
-        (_make_bent, 0.06), (_make_retimed, 0.08), (_make_deeper_bow, 0.04),
+        (_make_overlay, 0.28), (_make_sequence, 0.26), (_make_backward, 0.08), (_make_bent, 0.10),
+        (_make_retimed, 0.06), (_make_deeper_bow, 0.04), (_make_repeated, 0.18),
     )  # fmt: skip
     out: list[Composite] = []
     for _ in range(count * 5):
@@ -368,12 +382,28 @@ def _make_deeper_bow(pool: _Pool, rng: random.Random) -> Composite | None:
     return deep, content, style, write_captions(content, style, facts, [], rng, _CAPTIONS)
 
 
+def _make_repeated(pool: _Pool, rng: random.Random) -> Composite | None:
+    """A longer clip of one action: a crawl of three seconds does not show how to crawl for six."""
+    group = rng.choices(("rare", "straight", "arms", "bows"), (0.5, 0.3, 0.14, 0.06))[0]
+    found = pool.pick(group, rng, even=group == "rare")
+    if found is None:
+        return None
+    (motion, content, style, _), action = found
+    if motion.seconds > 0.8 * MAX_SECONDS:
+        return None
+    again = repeated(motion, rng.uniform(1.25 * motion.seconds, MAX_SECONDS))
+    facts = measure(again)
+    if again.seconds < 1.2 * motion.seconds or action not in actions_of(content, facts, []):
+        return None
+    return again, content, style, write_captions(content, style, facts, [], rng, _CAPTIONS)
+
+
 def _make_retimed(pool: _Pool, rng: random.Random) -> Composite | None:
     found = pool.pick("rare", rng, even=True)
     if found is None:
         return None
     (motion, content, style, _), action = found
-    again = retimed(motion, rng.uniform(0.85, 1.18))
+    again = retimed(motion, rng.uniform(0.8, 1.25))
     if again.seconds > MAX_SECONDS:
         return None
     facts = measure(again)

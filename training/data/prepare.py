@@ -39,7 +39,7 @@ _WINDOW_HOP = 6 * FPS
 _MIN_FRAMES = 12
 _IMPOSSIBLE_ROOT_TURN = 950.0  # degrees a second
 _TRAIN_ONLY_BELOW = 5  # labels with fewer clips are too rare to hold any back
-_COMPOSITES_PER_CLIP = 0.4
+_COMPOSITES_PER_CLIP = 0.5
 
 
 @dataclass(frozen=True)
