@@ -18,6 +18,8 @@ EVALUATIONS = {
     "tokenizer": ("training.evaluate_tokenizer", "reconstruction error and codebook use"),
     "semantic": ("training.evaluate_semantic", "does the motion do what the prompt says"),
     "gate": ("training.evaluate_gate", "are general prompts left to the base model"),
+    "dialogue": ("training.evaluate_dialogue", "are answers still the base model's"),
+    "speed": ("training.evaluate_speed", "seconds a clip, and until its first frames"),
     "layouts": ("training.evaluate_layouts", "flattened against parallel motion tokens"),
 }
 
