@@ -21,9 +21,9 @@ from backend.model.loading import (
 )
 from backend.motion.tokenizer import MotionTokenizer
 
-from .instruct import RUN_FILE
+from .instruct import RUN_FILE, portable
 
-MAX_BYTES = 40_000_000
+MAX_BYTES = 44_000_000
 CARD = "model_card.md"
 FIGURES = "figures.json"
 
@@ -59,6 +59,8 @@ def export(
         figures = {path.stem: _read_json(path) for path in reports or []}
         _write_json(ready / FIGURES, figures)
         made = _read_json(tokenizer / RUN_FILE) if (tokenizer / RUN_FILE).is_file() else {}
+        # so that weights trained further from these can say where they come from
+        _write_json(ready / RUN_FILE, {"model": portable(record), "tokenizer": portable(made)})
         card = model_card(config, record, figures, made)
         (ready / CARD).write_text(card, encoding="utf-8")
         assets.write_manifest(ready, record_times=False, base_sha256=config.base_sha256)
@@ -105,7 +107,9 @@ def model_card(config: HmvlmConfig, record: dict, figures: dict, tokenizer: dict
         f"{record.get('clips', 0):,} clips (mirrored and composed ones included), "
         f"{record.get('steps_done', 0):,} steps of {record.get('batch', 0)} sequences, "
         f"{record.get('seconds', 0) / 60:.0f} minutes at {record.get('rows_per_second', 0):.0f} "
-        "rows a second. Next-token loss on motion, L_gat on prompts unrelated to motion.",
+        f"rows a second, base model in {record.get('precision', 'fp32')}. Next-token loss on "
+        "motion, L_gat on prompts unrelated to motion.",
+        *_earlier_training(record.get("earlier", [])),
         "",
         "Validation, nats a motion token: "
         + (", ".join(f"{k.removeprefix('val_')} {v:.3f}" for k, v in last.items()) or "not run")
@@ -120,12 +124,13 @@ def model_card(config: HmvlmConfig, record: dict, figures: dict, tokenizer: dict
         "",
         "    hmvlm-train prepare --source DATA --out prepared",
         "    hmvlm-train tokenizer --data prepared --out runs/tokenizer --kind body_part "
-        f"--steps {tokenizer.get('steps_done', 0)}",
-        "    hmvlm-train instruct --data prepared --source DATA --tokenizer "
-        f"runs/tokenizer/body_part --out runs/instruct --steps {record.get('steps_done', 0)}",
+        f"--steps {tokenizer.get('steps_done', 0)} --precision "
+        f"{tokenizer.get('precision', 'fp32')}",
+        *_instruct_commands([*record.get("earlier", []), record]),
         "    hmvlm-train export --run runs/instruct --tokenizer runs/tokenizer/body_part",
         "",
         "DATA holds the motion packs, captions and prompts listed under *Data and licence*.",
+        *_notes(record, tokenizer),
         "",
         "## Measured",
         "",
@@ -145,6 +150,35 @@ def model_card(config: HmvlmConfig, record: dict, figures: dict, tokenizer: dict
         "Sentences far from these give a plausible but wrong motion.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _earlier_training(earlier: list[dict]) -> list[str]:
+    return [
+        f"Before that, {run.get('steps_done', 0):,} steps of {run.get('batch', 0)} in "
+        f"{run.get('seconds', 0) / 60:.0f} minutes, in {run.get('precision', 'fp32')}, on prepared "
+        f"data `{run.get('data_hash', '?')}`."
+        for run in earlier
+    ]
+
+
+def _instruct_commands(runs: list[dict]) -> list[str]:
+    """The runs that follow on one another, the last one into runs/instruct."""
+    out = []
+    for number, run in enumerate(runs, 1):
+        folder = "runs/instruct" + (f"-{number}" if number < len(runs) else "")
+        start = f"--start-from runs/instruct-{number - 1}/adapter " if number > 1 else ""
+        out.append(
+            "    hmvlm-train instruct --data prepared --source DATA --tokenizer "
+            f"runs/tokenizer/body_part {start}--out {folder} --steps {run.get('steps_done', 0)} "
+            f"--lora-rate {run.get('lora_rate', 2e-3):g} --table-rate "
+            f"{run.get('table_rate', 3e-3):g} --precision {run.get('precision', 'fp32')} "
+            f"--seed {run.get('seed', 0)}"
+        )
+    return out
+
+
+def _notes(*records: dict) -> list[str]:
+    return [line for record in records if "note" in record for line in ("", record["note"])]
 
 
 def _figures(figures: dict) -> list[str]:

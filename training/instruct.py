@@ -33,25 +33,31 @@ from .gating import (
 )
 from .general_text import general_batch, read_answered
 from .instruct_data import Batch, InstructSampler, SampleSettings, tokenize_clips
-from .loops import LoopSettings, keep_freed_memory, train
+from .loops import PRECISIONS, LoopSettings, computing_in, keep_freed_memory, train
 
 RUN_FILE = "training.json"
 CACHE_FOLDER = "cache"
 _GATE_CAPTIONS = 4000
+_FOLDERS = ("data", "source", "tokenizer", "out", "start_from")
 
 
 @dataclass(frozen=True)
 class InstructSettings:
     """One training run of the language model's motion side.
 
-    source: the folder with prompts and human captions for the gate. batch: sequences a step.
-    general_every: every how many steps a batch of general questions and answers is added to L_fm.
+    source: the folder with prompts and human captions for the gate. start_from: an adapter folder
+    whose experts, gate and tables are trained further; it must be of the same tokenizer. batch:
+    sequences a step. general_every: every how many steps a batch of general questions and
+    answers is added to L_fm.
+    precision: of the frozen base model and of the products with the experts, whose own weights
+    stay in single precision (see loops.PRECISIONS).
     """
 
     data: Path
     source: Path
     tokenizer: Path
     out: Path
+    start_from: Path | None = None
     base_model: str = "smollm2"
     layout: LayoutConfig = field(default_factory=LayoutConfig)
     steps: int | None = None
@@ -64,6 +70,7 @@ class InstructSettings:
     gate_steps: int = 1500
     general_every: int = 50
     validate_every: int = 200
+    precision: str = "fp32"
     seed: int = 0
     threads: int | None = None
     resume: bool = True
@@ -91,7 +98,7 @@ def motion_loss(
     hidden = model.hidden(batch.ids, alpha, use_cache=False)
     sums, count, terms = [], 0, {}
     for part, (logits, targets) in enumerate(model.motion_scores(hidden, batch.labels)):
-        total = F.cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)
+        total = F.cross_entropy(logits.float(), targets, reduction="sum", label_smoothing=smoothing)
         sums.append(total)
         count += len(targets)
         terms[_part_name(part)] = total.detach() / max(len(targets), 1)
@@ -119,9 +126,18 @@ def train_instruct(settings: InstructSettings) -> Path:
         torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
     tokenizer = MotionTokenizer.from_pretrained(settings.tokenizer)
-    model = build_hmvlm(_model_config(settings, tokenizer), motion_tokenizer=tokenizer)
-    text_std = float(model.base.get_input_embeddings().weight.float().std())
-    model.motion_embedding.start_from_codebook(tokenizer.codebook_vectors(), text_std)
+    model = build_hmvlm(
+        _model_config(settings, tokenizer),
+        motion_tokenizer=tokenizer,
+        dtype=torch.bfloat16 if settings.precision == "bf16" else torch.float32,
+    )
+    for _, expert in lora_parameters(model):
+        expert.data = expert.data.float()  # small steps would vanish in half precision
+    if settings.start_from is not None:
+        model.load_adapter(settings.start_from)
+    else:
+        text_std = float(model.base.get_input_embeddings().weight.float().std())
+        model.motion_embedding.start_from_codebook(tokenizer.codebook_vectors(), text_std)
     data = PreparedDataset(settings.data, "train")
     if len(data) == 0:
         raise InvalidInput(f"{settings.data} has no clips to train on.")
@@ -136,10 +152,11 @@ def train_instruct(settings: InstructSettings) -> Path:
     )
     motion, general = _gate_embeddings(model, data, settings, cache)
     answered = read_answered(settings.source, model.processor)
-    fitted = train_router(
-        model.router, motion, general, steps=settings.gate_steps, weights=settings.gate
-    )
-    print(f"gate before instruction tuning: {_rounded(fitted)}")
+    if settings.start_from is None:  # else the experts have grown into the shares it gives
+        fitted = train_router(
+            model.router, motion, general, steps=settings.gate_steps, weights=settings.gate
+        )
+        print(f"gate before instruction tuning: {_rounded(fitted)}")
     optimizer = torch.optim.AdamW(
         parameter_groups(model, settings), betas=(0.9, 0.99), weight_decay=0.01, fused=True
     )
@@ -149,7 +166,8 @@ def train_instruct(settings: InstructSettings) -> Path:
     def batch_loss(step: int) -> dict[str, Tensor]:
         batch = sampler.batch(step)
         alpha, terms = _gate_step(model, batch, motion, general, settings, step)
-        terms |= motion_loss(model, batch, alpha, settings.label_smoothing)
+        with computing_in(settings.precision):
+            terms |= motion_loss(model, batch, alpha, settings.label_smoothing)
         terms["loss"] = terms["motion"] + terms["gate"]
         if answered and step % settings.general_every == settings.general_every - 1:
             # too seldom for a curve of its own: it only joins the total
@@ -182,6 +200,7 @@ def train_instruct(settings: InstructSettings) -> Path:
     model.save_adapter(settings.out / ADAPTER_FOLDER)
     record = {
         **_plain(settings),
+        "earlier": _earlier_runs(settings.start_from),
         "data_hash": data.hash,
         "clips": len(data),
         "steps_done": state.step,
@@ -193,6 +212,20 @@ def train_instruct(settings: InstructSettings) -> Path:
     (settings.out / RUN_FILE).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     print(f"{settings.out}: {state.step} steps, {record['rows_per_second']} rows a second")
     return settings.out
+
+
+def _earlier_runs(adapter: Path | None) -> list[dict]:
+    """The records of the runs that an adapter comes from, first to last, where they are known."""
+    if adapter is None or not (adapter.parent / RUN_FILE).is_file():
+        return []
+    record = json.loads((adapter.parent / RUN_FILE).read_text("utf-8"))
+    record = record.get("model", record)  # exported weights keep it beside the tokenizer's
+    return [*record.pop("earlier", []), portable(record)]
+
+
+def portable(record: dict) -> dict:
+    """A run's record without the folders of the machine it ran on."""
+    return {k: v for k, v in record.items() if k not in _FOLDERS}
 
 
 def _rate(out: Path, rows: float, seconds: float) -> float:
@@ -295,6 +328,8 @@ def read_settings(run: Path) -> tuple[InstructSettings, dict]:
         raise AssetError(f"{run} is not a finished run of `hmvlm-train instruct`.") from error
     for name in ("data", "source", "tokenizer", "out"):
         known[name] = Path(known[name])
+    if known["start_from"] is not None:
+        known["start_from"] = Path(known["start_from"])
     layout = known["layout"]
     known["layout"] = LayoutConfig(layout["name"], tuple(layout["delays"]))
     known["samples"] = SampleSettings(**known["samples"])
@@ -315,6 +350,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", type=Path, required=True, help="folder with prompts/")
     parser.add_argument("--tokenizer", type=Path, required=True, help="trained motion tokenizer")
     parser.add_argument("--out", type=Path, required=True, help="run folder")
+    parser.add_argument("--start-from", type=Path, help="adapter folder to train further")
     parser.add_argument("--base-model", default="smollm2", help="an asset or a model folder")
     parser.add_argument("--layout", choices=("parallel", "flatten"), default="parallel")
     parser.add_argument(
@@ -327,6 +363,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, help="budget in minutes")
     parser.add_argument("--batch", type=int, default=16, help="sequences a step (default 16)")
     parser.add_argument("--lora-rate", type=float, default=2e-3)
+    parser.add_argument("--table-rate", type=float, default=3e-3)
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
     parser.add_argument("--fresh", action="store_true", help="start over, ignoring saved progress")
@@ -339,12 +377,15 @@ def run(args: argparse.Namespace) -> None:
             source=args.source,
             tokenizer=args.tokenizer,
             out=args.out,
+            start_from=args.start_from,
             base_model=args.base_model,
             layout=LayoutConfig(args.layout, args.delays),
             steps=args.steps,
             minutes=args.minutes,
             batch=args.batch,
             lora_rate=args.lora_rate,
+            table_rate=args.table_rate,
+            precision=args.precision,
             seed=args.seed,
             threads=args.threads,
             resume=not args.fresh,

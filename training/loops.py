@@ -115,6 +115,16 @@ def train(
     return state
 
 
+PRECISIONS: tuple[str, ...] = ("fp32", "bf16")
+"""What the layers compute in; weights, optimizer and losses stay in single precision. bf16 is two
+to three times as fast on hardware that multiplies it (AVX512-BF16, AMX, GPUs), slower elsewhere."""
+
+
+def computing_in(precision: str, device: str = "cpu") -> torch.autocast:
+    """A context whose matrix products are in one of PRECISIONS."""
+    return torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
+
+
 def keep_freed_memory() -> None:
     """Tell the C library to reuse the memory of freed tensors instead of giving it back.
 

@@ -4,7 +4,6 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from backend.motion.representation import JOINT_DIM, ROOT_DIM
@@ -14,9 +13,9 @@ from blender_addon.shared.skeleton import FOOT_JOINTS, NUM_BODY_JOINTS, PARENTS,
 
 @dataclass(frozen=True)
 class TokenizerLossWeights:
-    """Weight of each term. All but `features` and `commitment` act on metres and radians."""
+    """Weight of each term. All but `mse` and `commitment` act on metres and radians."""
 
-    features: float = 1.0
+    mse: float = 2.0
     joints: float = 8.0
     path: float = 1.0
     heading: float = 2.0
@@ -89,15 +88,11 @@ class TokenizerLoss(nn.Module):
         made = output.features * std + mean
         wanted = target * std + mean
         space = _space_terms(made, wanted, mask)
-        smooth = F.smooth_l1_loss(output.features, target, reduction="none")
-        features = (smooth.mean(dim=-1) * mask).sum() / rows
-        loss = w.features * features + w.commitment * output.commitment
+        mse = (error.square().mean(dim=-1) * mask).sum() / rows
+        loss = w.mse * mse + w.commitment * output.commitment
         for name, value in space.items():
             loss = loss + getattr(w, name) * value
-        with torch.no_grad():
-            mse = (error.square().mean(dim=-1) * mask).sum() / rows
-        terms = {"loss": loss, "mse": mse, "features": features, "commitment": output.commitment}
-        return {**terms, **space}
+        return {"loss": loss, "mse": mse, "commitment": output.commitment, **space}
 
 
 def _space_terms(made: Tensor, wanted: Tensor, mask: Tensor) -> dict[str, Tensor]:

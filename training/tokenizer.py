@@ -15,7 +15,7 @@ from backend.motion.representation import FEATURE_DIM
 from backend.motion.tokenizer import KINDS, MotionTokenizer, TokenizerOutput, tokenizer_config
 from training.data.prepared import PreparedDataset
 
-from .loops import LoopSettings, keep_freed_memory, train
+from .loops import PRECISIONS, LoopSettings, computing_in, keep_freed_memory, train
 from .losses import TokenizerLoss, TokenizerLossWeights
 
 _VALIDATION_WINDOWS = 256
@@ -25,7 +25,8 @@ _VALIDATION_WINDOWS = 256
 class TokenizerSettings:
     """One training run. The same settings with another kind give the baselines' same budget.
 
-    continuous_steps: how many first steps go without quantisation; window: frames.
+    continuous_steps: how many first steps go without quantisation; window: frames; precision: of
+    the layers (see loops.PRECISIONS).
     """
 
     data: Path
@@ -35,7 +36,8 @@ class TokenizerSettings:
     minutes: float | None = None
     batch: int = 32
     window: int = 64
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
+    precision: str = "fp32"
     continuous_steps: int = 300
     seed: int = 0
     threads: int | None = None
@@ -87,7 +89,8 @@ def train_tokenizer(settings: TokenizerSettings) -> Path:
 
     def batch_loss(step: int) -> dict[str, Tensor]:
         rows, mask = sampler.batch(step, settings.batch)
-        output = model(rows, quantise=step >= settings.continuous_steps)
+        with computing_in(settings.precision):
+            output = model(rows, quantise=step >= settings.continuous_steps)
         return criterion(output, rows, mask) | _codes_in_use(output)
 
     def validate() -> dict[str, float]:
@@ -145,7 +148,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="budget in steps: reproducible")
     parser.add_argument("--minutes", type=float, help="budget in minutes for each kind")
     parser.add_argument("--batch", type=int, default=32, help="windows a step (default 32)")
-    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--precision", choices=PRECISIONS, default="fp32")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
     parser.add_argument("--fresh", action="store_true", help="start over, ignoring saved progress")
@@ -163,6 +167,7 @@ def run(args: argparse.Namespace) -> None:
                 minutes=args.minutes,
                 batch=args.batch,
                 learning_rate=args.learning_rate,
+                precision=args.precision,
                 seed=args.seed,
                 threads=args.threads,
                 resume=not args.fresh,

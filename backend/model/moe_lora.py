@@ -61,6 +61,8 @@ class _FusedMixture(torch.autograd.Function):
         scale: Tensor,
     ) -> Tensor:
         # x (M, in), weight (out, in), a (ER, in), b (out, ER), scale (M, ER) -> (M, out)
+        ctx.expert_dtype = a.dtype
+        a, b = a.to(x.dtype), b.to(x.dtype)
         low = x @ a.t()
         y = F.linear(x, weight, bias)
         y.addmm_(low * scale, b.t())
@@ -77,8 +79,9 @@ class _FusedMixture(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             dx = g @ weight
             dx.addmm_(d_low, a)
-        da = d_low.t() @ x if ctx.needs_input_grad[3] else None
-        db = g.t() @ (low * scale) if ctx.needs_input_grad[4] else None
+        kind = ctx.expert_dtype
+        da = (d_low.t() @ x).to(kind) if ctx.needs_input_grad[3] else None
+        db = (g.t() @ (low * scale)).to(kind) if ctx.needs_input_grad[4] else None
         d_scale = d_scaled * low if ctx.needs_input_grad[5] else None
         return dx, None, None, da, db, d_scale
 
@@ -116,8 +119,8 @@ class MoeLoraLinear(nn.Module):
                 rows.reshape(-1, rows.shape[-1]),
             )
             return y.view(*x.shape[:-1], -1)
-        low = F.linear(x, self.lora_A) * scale.to(x.dtype)[:, None, :]
-        return self.base(x) + F.linear(low, self.lora_B)
+        low = F.linear(x, self.lora_A.to(x.dtype)) * scale.to(x.dtype)[:, None, :]
+        return self.base(x) + F.linear(low, self.lora_B.to(x.dtype))
 
 
 def inject_moe_lora(model: nn.Module, config: MoeLoraConfig) -> MixtureState:

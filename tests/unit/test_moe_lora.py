@@ -118,3 +118,26 @@ def test_fresh_experts_do_not_change_the_model() -> None:
 def test_a_model_without_the_named_layers_is_refused() -> None:
     with pytest.raises(ValueError, match="no linear layer named"):
         inject_moe_lora(nn.Sequential(nn.Linear(2, 2)), CONFIG)
+
+
+def test_experts_in_single_precision_over_a_bf16_base() -> None:
+    """What training in bf16 does: the gradients of the experts are those of fp32 but rounded."""
+    config = MoeLoraConfig(num_experts=3, r=2, target_modules=("layer",))
+    torch.manual_seed(0)
+    grads = {}
+    for dtype in (torch.float32, torch.bfloat16):
+        torch.manual_seed(1)
+        model = nn.ModuleDict({"layer": nn.Linear(16, 12)}).to(dtype)
+        state = inject_moe_lora(model, config)
+        for _, expert in lora_parameters(model):
+            expert.data = expert.data.float()
+            nn.init.normal_(expert, std=0.3, generator=torch.Generator().manual_seed(2))
+        x = torch.randn(2, 5, 16, generator=torch.Generator().manual_seed(3)).to(dtype)
+        with state.using(torch.tensor([[0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]), config):
+            model["layer"](x).float().square().mean().backward()
+        grads[dtype] = [p.grad for _, p in lora_parameters(model)]
+    for exact, rounded in zip(*grads.values(), strict=True):
+        assert exact is not None
+        assert rounded is not None
+        assert rounded.dtype == torch.float32
+        assert (rounded - exact).norm() < 0.03 * exact.norm()

@@ -35,7 +35,7 @@ def test_shapes_and_size(kind: str) -> None:
     size = 2560 if kind == "whole_body_2560" else 512
     assert tokenizer.codebook_vectors().shape[:2] == (parts, size)
     numbers = sum(p.numel() for p in tokenizer.parameters()) + tokenizer.codebook_vectors().numel()
-    assert numbers <= 2_000_000
+    assert numbers <= 2_500_000  # with both baselines and the adapter: under 45 MB
 
 
 def test_mask_joins_each_part_to_its_own_joints() -> None:
@@ -161,7 +161,7 @@ def test_saved_and_loaded(tmp_path: Path, kind: str) -> None:
     codes = first.encode(features)
     assert torch.equal(codes, second.encode(features))
     assert torch.equal(first.decode(codes), second.decode(codes))
-    assert (tmp_path / "a" / "model.safetensors").stat().st_size < 4_200_000
+    assert (tmp_path / "a" / "model.safetensors").stat().st_size < 5_000_000
 
 
 def test_missing_or_altered_files_say_what_to_do(tmp_path: Path) -> None:

@@ -174,10 +174,17 @@ def test_state_of_another_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_train_and_evaluate(made_up: Path, capsys: pytest.CaptureFixture) -> None:
-    for kind in ("body_part", "whole_body_512"):
+    for kind, precision in (("body_part", "fp32"), ("whole_body_512", "bf16")):
         folder = train_tokenizer(
             TokenizerSettings(
-                made_up, made_up / "run", kind, steps=4, batch=2, continuous_steps=1, threads=1
+                made_up,
+                made_up / "run",
+                kind,
+                steps=4,
+                batch=2,
+                continuous_steps=1,
+                precision=precision,
+                threads=1,
             )
         )
         assert MotionTokenizer.from_pretrained(folder).config == tokenizer_config(kind)

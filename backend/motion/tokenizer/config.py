@@ -16,12 +16,12 @@ class MotionTokenizerConfig:
     part_joints: tuple[tuple[int, ...], ...] = tuple(BODY_PARTS.values())
     codebook_size: int = 512
     code_dim: int = 64
-    token_dim: int = 32
+    token_dim: int = 64
     heads: int = 4
     spatial_layers: int = 1
-    encoder_width: int = 96
+    encoder_width: int = 128
     encoder_dilations: tuple[int, ...] = (1, 2)
-    decoder_width: int = 256
+    decoder_width: int = 320
     decoder_dilations: tuple[int, ...] = (1, 3, 1)
 
     DOWNSAMPLING = 4

@@ -71,9 +71,11 @@ class MotionTokenizer(nn.Module):
         latents = self.encoder(self.spatial(normalized))
         if not quantise:
             made = self.decoder(self.quantizer.skip(latents))
-            return TokenizerOutput(made, None, latents.new_zeros(()))
-        quantised, codes, commitment = self.quantizer(latents)
-        return TokenizerOutput(self.decoder(quantised), codes, commitment)
+            return TokenizerOutput(made.float(), None, made.new_zeros((), dtype=torch.float32))
+        # codes are compared and averaged in single precision even where the layers are not
+        with torch.autocast(latents.device.type, enabled=False):
+            quantised, codes, commitment = self.quantizer(latents.float())
+        return TokenizerOutput(self.decoder(quantised).float(), codes, commitment)
 
     @torch.no_grad()
     def encode(self, features: Tensor) -> Tensor:

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exported weights: what is written, what the card says of their past, what is refused."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tiny_hmvlm import CODES, tiny_hmvlm
+
+from backend import assets
+from backend.errors import AssetError, InvalidInput
+from backend.motion.tokenizer import MotionTokenizer, tokenizer_config
+from training import export as exporting
+from training.export import CARD, export
+from training.instruct import RUN_FILE, _earlier_runs
+
+_FOLDER = "/somewhere/of/mine"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A finished run that went on from another one, with its tokenizer beside it."""
+    folder = tmp_path / "run"
+    tiny_hmvlm().save_adapter(folder / "adapter")
+    first = {"steps_done": 11, "batch": 16, "seconds": 60.0, "precision": "fp32"}
+    record = {**first, "steps_done": 22, "precision": "bf16", "data": _FOLDER, "out": _FOLDER}
+    (folder / RUN_FILE).write_text(json.dumps({**record, "earlier": [first]}))
+    config = replace(tokenizer_config("body_part"), codebook_size=CODES, decoder_width=32)
+    MotionTokenizer(config).save_pretrained(tmp_path / "tokenizer")
+    made = {"steps_done": 33, "batch": 32, "note": "Made on a Tuesday.", "data": _FOLDER}
+    (tmp_path / "tokenizer" / RUN_FILE).write_text(json.dumps(made))
+    return folder
+
+
+def test_the_card_tells_the_whole_way(run: Path, tmp_path: Path) -> None:
+    out = export(run, tmp_path / "tokenizer", tmp_path / "out")
+    card = (out / CARD).read_text()
+    assert "--out runs/instruct-1 --steps 11" in card
+    assert "--start-from runs/instruct-1/adapter --out runs/instruct --steps 22" in card
+    assert "--kind body_part --steps 33" in card
+    assert "Made on a Tuesday." in card
+    assets.check_manifest(out, "restore them", thorough=True)
+
+
+def test_no_folder_of_this_machine_is_exported(run: Path, tmp_path: Path) -> None:
+    out = export(run, tmp_path / "tokenizer", tmp_path / "out")
+    for path in out.rglob("*"):
+        if path.is_file():
+            assert _FOLDER.encode() not in path.read_bytes(), path.name
+
+
+def test_weights_trained_further_know_their_past(run: Path, tmp_path: Path) -> None:
+    out = export(run, tmp_path / "tokenizer", tmp_path / "out")
+    assert [r["steps_done"] for r in _earlier_runs(out / "adapter")] == [11, 22]
+    assert [r["steps_done"] for r in _earlier_runs(run / "adapter")] == [11, 22]
+    assert not any(_FOLDER in json.dumps(r) for r in _earlier_runs(run / "adapter"))
+    assert _earlier_runs(None) == []
+
+
+def test_another_tokenizer_is_refused(run: Path, tmp_path: Path) -> None:
+    MotionTokenizer(tokenizer_config("body_part")).save_pretrained(tmp_path / "other")
+    with pytest.raises(AssetError, match="give the tokenizer that the run was trained with"):
+        export(run, tmp_path / "other", tmp_path / "out")
+
+
+def test_a_failed_export_leaves_the_old_weights(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = export(run, tmp_path / "tokenizer", tmp_path / "out")
+    before = (out / CARD).read_bytes()
+    monkeypatch.setattr(exporting, "MAX_BYTES", 1000)
+    with pytest.raises(InvalidInput, match="at most 1,000"):
+        export(run, tmp_path / "tokenizer", out)
+    assert (out / CARD).read_bytes() == before
