@@ -59,7 +59,7 @@ def collect_texts(source: Path, captions: list[str], *, test: bool, seed: int = 
     asked = [d.prompt for d in read_dialogues(source) if held_out(d.prompt) == test]
     general = asked + closing_questions(asked) + [t for t in made if held_out(t) == test]
     people = [text for text in human_sentences(source) if held_out(text) == test]
-    terse = [text for text in animator_prompts(2500, rng) if held_out(text) == test]
+    terse = [text for text in animator_prompts(3500, rng) if held_out(text) == test]
     motion = list(dict.fromkeys([*captions, *people, *terse]))
     return GateTexts(motion, list(dict.fromkeys(general)))
 

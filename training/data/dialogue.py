@@ -216,6 +216,22 @@ _ACTIONS = (
     "dribble a basketball|dribbles a basketball|dribbling", "stumble|stumbles|stumbling",
     "pace back and forth|paces back and forth|pacing", "dash forward|dashes forward|dashing forward",
     "drink from a cup|drinks from a cup|drinking", "pick something up|picks something up|picking it up",
+    # what the model cannot do well yet is a motion all the same
+    "open a door|opens a door|opening a door", "push a heavy box|pushes a heavy box|pushing a box",
+    "pull a rope|pulls a rope|pulling a rope", "sweep the floor|sweeps the floor|sweeping",
+    "paint a wall|paints a wall|painting a wall", "write with chalk|writes with chalk|writing in the air",
+    "play the guitar|plays the guitar|playing air guitar", "chop wood|chops wood|chopping wood",
+    "hammer a nail|hammers a nail|hammering", "throw a ball|throws a ball|throwing a ball",
+    "catch a ball|catches a ball|catching", "swing a golf club|swings a golf club|golf swing",
+    "serve in tennis|serves in tennis|tennis serve", "swim|swims|swimming strokes",
+    "row a boat|rows a boat|rowing", "jump rope|jumps rope|skipping rope", "salute|salutes|saluting",
+    "kneel and pray|kneels and prays|kneeling", "laugh and hold the belly|laughs|laughing hard",
+    "eat a sandwich|eats a sandwich|eating", "read a book|reads a book|reading, seated",
+    "drive a car|drives a car|driving", "do the twist|does the twist|twist dance",
+    "dance the chicken dance|does the chicken dance|disco dancing", "moonwalk|moonwalks|moonwalking",
+    "make hand signals|makes hand signals|hand signals", "shake hands|shakes hands|handshake",
+    "carry a suitcase|carries a suitcase|carrying a suitcase", "lie down|lies down|lying down",
+    "look around|looks around|looking around", "cough|coughs|coughing", "yawn|yawns|yawning",
 )  # fmt: skip
 _MANNERS = (
     "", "", "", "", "slowly", "fast", "quickly", "happily", "sadly", "angrily", "like a zombie",
@@ -228,7 +244,7 @@ _FRAMES = (
     "please {b}", "i want to see {g}", "animate {g}", "an animation of {g}", "{g}", "{g} cycle",
     "{b} loop", "{b}, slow", "generate a motion: {x}", "show me {g}", "can you make him {b}?",
     "motion of {g}", "a clip where {x}", "{b} animation", "let her {b} and then {c}", "{x} and {c}",
-    "first {b}, then {c}", "create a {g} animation", "i need a character {g}",
+    "first {b}, then {c}", "{g}; {c}; {b}", "{g}, {c}", "create a {g} animation", "i need a character {g}",
 )  # fmt: skip
 
 
