@@ -126,6 +126,8 @@ def test_ctrl_c_cancels_the_job_and_leaves_the_server(backend, file, tmp_path, n
         env=ENVIRONMENT,
         stderr=subprocess.PIPE,
         text=True,
+        # a shell starts its background jobs with SIGINT ignored, and a child inherits that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     while "generating" not in process.stderr.readline():
