@@ -116,8 +116,8 @@ def train(
 
 
 PRECISIONS: tuple[str, ...] = ("fp32", "bf16")
-"""What the layers compute in; weights, optimizer and losses stay in single precision. bf16 is two
-to three times as fast on hardware that multiplies it (AVX512-BF16, AMX, GPUs), slower elsewhere."""
+"""What the layers compute in; weights, optimizer and losses stay in single precision. bf16 is
+faster on hardware that multiplies it (AVX512-BF16, AMX, GPUs) and slower elsewhere."""
 
 
 def computing_in(precision: str, device: str = "cpu") -> torch.autocast:
