@@ -15,7 +15,7 @@ from blender_addon.shared.skeleton import FOOT_JOINTS, NUM_BODY_JOINTS, PARENTS,
 class TokenizerLossWeights:
     """Weight of each term. All but `mse` and `commitment` act on metres and radians."""
 
-    mse: float = 2.0
+    mse: float = 4.0
     joints: float = 8.0
     path: float = 1.0
     heading: float = 2.0

@@ -10,11 +10,11 @@ from acted_motion import bowing, going, raising, standing, waving
 from blender_addon.shared.motion import Motion
 from blender_addon.shared.rotations import axis_angle_to_matrix
 from blender_addon.shared.skeleton import BODY_PARTS
-from training.data.compose import (
-    MAX_SECONDS,
+from training.data.compose import MAX_SECONDS, composites
+from training.data.facts import measure
+from training.data.motion_edits import (
     bent_path,
     best_seam,
-    composites,
     concatenate,
     deeper_bow,
     overlay_arms,
@@ -22,7 +22,6 @@ from training.data.compose import (
     retimed,
     reversed_in_time,
 )
-from training.data.facts import measure
 from training.metrics.semantic import judge_motion
 
 

@@ -13,6 +13,7 @@ from . import caption_actions as actions
 from . import caption_moves as moves
 from . import caption_words as words
 from .caption_facts import Option, modifiers_for
+from .caption_scenes import SCENES, Scene
 from .clip_actions import actions_of
 from .facts import MotionFacts
 from .inflection import fill, inflect, possessive_to_subject, with_article
@@ -135,8 +136,16 @@ class CaptionWriter:
         if styled and wanted == 2:
             wanted = 1
         picked += [rng.choice(o.phrases) for o in _apart(optional, wanted)]
+        scene = SCENES.get(action, Scene())
+        told = 0.0 if plain else rng.random()  # how much of a story goes around it
+        if scene.tails and told > 0.85:
+            picked.append(rng.choice(scene.tails))
+        gendered = self.style in ("feminine", "masculine")
+        self._people = scene.subjects if told > 0.75 and not gendered else ()
         front = ""
-        if picked and rng.random() < 0.1 and not _is_late(picked[-1]):
+        if scene.leads and 0.68 < told < 0.8:
+            front = rng.choice(scene.leads) + " "
+        elif picked and rng.random() < 0.1 and not _is_late(picked[-1]):
             front = fill(picked.pop(), "", "the") + ", "
         form = rng.choices(
             (self._clause, self._progressive, self._imperative, self._gerund, self._noun,
@@ -156,6 +165,8 @@ class CaptionWriter:
 
     def _subject(self, styled: bool) -> tuple[str, str, bool]:
         """Subject, possessive, and whether the subject already tells the style."""
+        if self._people and self.rng.random() < 0.5:
+            return *self.rng.choice(self._people), False
         own = words.STYLE_SUBJECTS.get(self.style)
         if styled and own and self.rng.random() < 0.3:
             subject, his = self.rng.choice(own)
@@ -224,6 +235,7 @@ class CaptionWriter:
         return self._join(core, [after, *picked], his)
 
     _his = "their"
+    _people: tuple[tuple[str, str], ...] = ()
 
     def _clause(self, action: str, side: str, picked: list[str], styled: bool) -> str:
         subject, self._his, told = self._subject(styled)

@@ -52,7 +52,7 @@ class PrepareSettings:
     source: Path
     out: Path
     jobs: int = 2
-    captions: int = 10
+    captions: int = 16
     composites: bool = True
 
 
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", type=Path, required=True, help="folder with motion files")
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--jobs", type=int, default=2, help="worker processes (default 2)")
-    parser.add_argument("--captions", type=int, default=10, help="sentences a clip (default 10)")
+    parser.add_argument("--captions", type=int, default=16, help="sentences a clip (default 16)")
     parser.add_argument("--no-composites", action="store_true", help="only clips as recorded")
 
 
