@@ -3,6 +3,7 @@
 
 import argparse
 import json
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -45,14 +46,22 @@ class TokenizerSettings:
 
 
 class WindowSampler:
-    """Fixed-length windows of a split's clips, each frame about equally likely."""
+    """Fixed-length windows of a split's clips.
+
+    Within a source each frame is about equally likely. A source with n frames is drawn as often as
+    sqrt(n) says: thousands of walks in one must not be all that the codes learn.
+    """
 
     def __init__(self, data: PreparedDataset, window: int, seed: int) -> None:
         if len(data) == 0:
             raise InvalidInput(f"{data.folder} has no clips to train on.")
         self.data, self.window, self.seed = data, window, seed
         frames = np.array([clip.frames for clip in data.clips], dtype=np.float64)
-        self.chances = frames / frames.sum()
+        totals: dict[str, float] = defaultdict(float)
+        for clip in data.clips:
+            totals[clip.source] += clip.frames
+        chances = frames / np.sqrt([totals[clip.source] for clip in data.clips])
+        self.chances = chances / chances.sum()
 
     def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
         """Normalised (B, window, 272) and mask (B, window); depends on seed and step alone."""

@@ -8,10 +8,11 @@ import pytest
 
 from backend.errors import AssetError, InvalidInput
 from backend.motion.bvh import write_bvh
-from backend.motion.representation import FPS, decode_smpl22
+from backend.motion.representation import FEATURE_DIM, FPS, decode_smpl22
 from blender_addon.shared.motion import Motion
 from training.data.prepare import PrepareSettings, prepare
 from training.data.prepared import PreparedDataset
+from training.data.shards import shared_by_kind
 from training.data.sources import labels_of
 
 
@@ -117,3 +118,15 @@ def test_an_unprepared_folder_says_what_to_run(tmp_path):
 )
 def test_labels_come_from_the_file_name(name, labels):
     assert labels_of(name) == labels
+
+
+def test_numbers_of_one_kind_share_a_deviation():
+    std = np.random.default_rng(0).uniform(0.1, 1.0, FEATURE_DIM)
+    shared = shared_by_kind(std)
+    joints = shared[8:].reshape(22, 12)
+    assert shared[0] == std[0]
+    assert shared[3] == std[3]
+    assert shared[1] == shared[2] == std[1:3].mean()
+    for kind in (slice(0, 6), slice(6, 9), slice(9, 12)):
+        assert np.ptp(joints[:, kind]) == 0
+        assert np.isclose(joints[0, kind][0], std[8:].reshape(22, 12)[:, kind].mean())

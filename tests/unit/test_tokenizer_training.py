@@ -44,7 +44,9 @@ class MadeUpData:
         first = {"train": 0, "val": 100, "test": 200}[split]
         lengths = [80, 30, 64, 100]
         self._rows = [encode_smpl22(swaying(n, first + i)) for i, n in enumerate(lengths)]
-        self.clips = [SimpleNamespace(frames=n) for n in lengths]
+        self.clips = [
+            SimpleNamespace(frames=n, source=f"source{i % 2}") for i, n in enumerate(lengths)
+        ]
         everything = np.concatenate(self._rows)
         self.mean = everything.mean(axis=0)
         self.std = np.maximum(everything.std(axis=0), 1e-3)
@@ -119,6 +121,17 @@ def test_batches_depend_on_seed_and_step_alone(made_up: Path) -> None:
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert set(mask.sum(dim=1).int().tolist()) <= {30, 64}
+
+
+def test_a_small_source_is_drawn_more_often_than_its_frames_say() -> None:
+    clips = [
+        SimpleNamespace(frames=900, source="large"),
+        SimpleNamespace(frames=100, source="rare"),
+    ]
+    data = MadeUpData(Path(), "train")
+    data.clips = clips
+    chances = WindowSampler(data, 64, seed=0).chances  # pyright: ignore[reportArgumentType]
+    assert chances == pytest.approx([0.75, 0.25])
 
 
 def _fit_line(out: Path, stop_at: int | None) -> torch.Tensor:

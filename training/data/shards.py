@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from backend.errors import InvalidInput
-from backend.motion.representation import FEATURE_DIM, FPS
+from backend.motion.representation import FEATURE_DIM, FPS, JOINT_DIM, ROOT_DIM
 
 from .prepared import FORMAT_VERSION, PreparedClip
 
@@ -53,6 +53,21 @@ def read_clips(out: Path, shards: list[str]) -> Iterator[PreparedClip]:
                 yield PreparedClip.from_json(line)
 
 
+def shared_by_kind(std: np.ndarray) -> np.ndarray:
+    """(272,) -> (272,) the mean standard deviation of each kind of number, as HumanML3D has it.
+
+    On its own scale a joint that hardly moves would count as much as an arm: its noise would be
+    what a tokenizer spends its codes on. Kinds: planar velocity, foot contacts, and over all
+    joints the rotations, the positions and the velocities (Guo et al. 2022, published code).
+    """
+    out = std.copy()
+    out[1:3], out[4:ROOT_DIM] = std[1:3].mean(), std[4:ROOT_DIM].mean()
+    joints, shared = std[ROOT_DIM:].reshape(-1, JOINT_DIM), out[ROOT_DIM:].reshape(-1, JOINT_DIM)
+    for kind in (slice(0, 6), slice(6, 9), slice(9, 12)):
+        shared[:, kind] = joints[:, kind].mean()
+    return out
+
+
 def write_manifest(out: Path, stamp: str, shards: list[str], skipped: list[str]) -> str:
     """Statistics over the recorded train clips, and the manifest that makes the set complete."""
     total, squares, rows = np.zeros(FEATURE_DIM), np.zeros(FEATURE_DIM), 0
@@ -74,7 +89,7 @@ def write_manifest(out: Path, stamp: str, shards: list[str], skipped: list[str])
     if rows == 0:
         raise InvalidInput("no clip fell into the train split: give more clips.")
     mean = total / rows
-    std = np.sqrt(np.maximum(squares / rows - mean**2, 0.0))
+    std = shared_by_kind(np.sqrt(np.maximum(squares / rows - mean**2, 0.0)))
     manifest = {
         "format": FORMAT_VERSION,
         "fps": FPS,
