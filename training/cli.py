@@ -11,11 +11,13 @@ from backend.errors import HmvlmError
 COMMANDS = {
     "prepare": ("training.data.prepare", "motion files to a captioned data set"),
     "tokenizer": ("training.tokenizer", "train the motion tokenizer or its baselines"),
+    "pose-tokenizer": ("training.pose_tokenizer", "train the pose tokenizer or its baselines"),
     "instruct": ("training.instruct", "train the language model's motion experts and gate"),
     "export": ("training.export", "put trained weights where the backend finds them"),
 }
 EVALUATIONS = {
     "tokenizer": ("training.evaluate_tokenizer", "reconstruction error and codebook use"),
+    "pose-tokenizer": ("training.evaluate_pose_tokenizer", "poses through codes and back, in mm"),
     "semantic": ("training.evaluate_semantic", "does the motion do what the prompt says"),
     "gate": ("training.evaluate_gate", "are general prompts left to the base model"),
     "dialogue": ("training.evaluate_dialogue", "are answers still the base model's"),

@@ -14,22 +14,23 @@ _INPUT_TOKENS = NUM_BODY_JOINTS + 1  # the joints, and the root's path
 _CARRYING_JOINTS = tuple(joint_index(name) for name in ("pelvis", "left_hip", "right_hip"))
 
 
-def part_attention_mask(part_joints: tuple[tuple[int, ...], ...]) -> Tensor:
+def part_attention_mask(part_joints: tuple[tuple[int, ...], ...], with_path: bool = True) -> Tensor:
     """(P, 23 + P) True where a part token may look: its own joints, and every part token.
 
     Column 22 is the root's path (yaw, planar velocity, height, contacts): open to the parts that
-    move the body through space, those with the pelvis or a hip.
+    move the body through space, those with the pelvis or a hip. A pose has no path: (P, 22 + P).
     """
-    parts = len(part_joints)
-    mask = torch.zeros(parts, _INPUT_TOKENS + parts, dtype=torch.bool)
+    parts, inputs = len(part_joints), NUM_BODY_JOINTS + int(with_path)
+    mask = torch.zeros(parts, inputs + parts, dtype=torch.bool)
     for p, joints in enumerate(part_joints):
         mask[p, list(joints)] = True
-        mask[p, NUM_BODY_JOINTS] = any(j in _CARRYING_JOINTS for j in joints)
-    mask[:, _INPUT_TOKENS:] = True
+        if with_path:
+            mask[p, NUM_BODY_JOINTS] = any(j in _CARRYING_JOINTS for j in joints)
+    mask[:, inputs:] = True
     return mask
 
 
-class _PartAttention(nn.Module):
+class PartAttention(nn.Module):
     """One pre-norm transformer layer whose queries are the part tokens alone.
 
     Joint tokens are keys and values only: nothing reads a joint token but its own part, so
@@ -73,7 +74,7 @@ class SpatialEncoder(nn.Module):
         self.embed_bias = nn.Parameter(torch.zeros(_INPUT_TOKENS, 1, dim))
         self.part_tokens = nn.Parameter(torch.randn(config.num_parts, dim) * 0.02)
         self.layers = nn.ModuleList(
-            _PartAttention(dim, config.heads) for _ in range(config.spatial_layers)
+            PartAttention(dim, config.heads) for _ in range(config.spatial_layers)
         )
         self.register_buffer("mask", part_attention_mask(config.part_joints), persistent=False)
 
