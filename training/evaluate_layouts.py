@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     figures = [evaluate_run(folder, args.data) for folder in args.runs]
-    content = [vars(f) for f in figures]
+    content = {f.layout: vars(f) for f in figures}
     if args.out:
         args.out.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     if args.json:

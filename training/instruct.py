@@ -22,6 +22,7 @@ from backend.motion.tokenizer import MotionTokenizer
 from blender_addon.shared.skeleton import PART_NAMES
 from training.data.prepared import PreparedDataset
 
+from .carry_over import carry_over_tables, shared_places
 from .gating import (
     EmbeddingStore,
     GateWeights,
@@ -38,7 +39,7 @@ from .loops import PRECISIONS, LoopSettings, computing_in, keep_freed_memory, tr
 RUN_FILE = "training.json"
 CACHE_FOLDER = "cache"
 _GATE_CAPTIONS = 4000
-_FOLDERS = ("data", "source", "tokenizer", "out", "start_from")
+_FOLDERS = ("data", "source", "tokenizer", "out", "start_from", "start_tokenizer")
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,9 @@ class InstructSettings:
     """One training run of the language model's motion side.
 
     source: the folder with prompts and human captions for the gate. start_from: an adapter folder
-    whose experts, gate and tables are trained further; it must be of the same tokenizer. batch:
-    sequences a step. general_every: every how many steps a batch of general questions and
-    answers is added to L_fm.
+    whose experts, gate and tables are trained further. start_tokenizer: the tokenizer of that
+    adapter, where it is another one: the tables are then carried over. batch: sequences a step.
+    general_every: every how many steps a batch of general questions and answers is added to L_fm.
     precision: of the frozen base model and of the products with the experts, whose own weights
     stay in single precision (see loops.PRECISIONS).
     """
@@ -58,6 +59,7 @@ class InstructSettings:
     tokenizer: Path
     out: Path
     start_from: Path | None = None
+    start_tokenizer: Path | None = None
     base_model: str = "smollm2"
     layout: LayoutConfig = field(default_factory=LayoutConfig)
     steps: int | None = None
@@ -124,6 +126,8 @@ def train_instruct(settings: InstructSettings) -> Path:
     keep_freed_memory()
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    if settings.start_tokenizer is not None and settings.start_from is None:
+        raise InvalidInput("--start-tokenizer belongs to --start-from: give both, or neither.")
     torch.manual_seed(settings.seed)
     tokenizer = MotionTokenizer.from_pretrained(settings.tokenizer)
     model = build_hmvlm(
@@ -142,9 +146,14 @@ def train_instruct(settings: InstructSettings) -> Path:
     if len(data) == 0:
         raise InvalidInput(f"{settings.data} has no clips to train on.")
     cache = settings.data / CACHE_FOLDER
+    codes = tokenize_clips(data, tokenizer, cache)
+    if settings.start_tokenizer is not None:
+        before = MotionTokenizer.from_pretrained(settings.start_tokenizer)
+        old = tokenize_clips(data, before, cache)
+        carry_over_tables(model, shared_places(codes, old, model.config.codebook_size))
     sampler = InstructSampler(
         data,
-        tokenize_clips(data, tokenizer, cache),
+        codes,
         model.processor,
         settings.samples,
         batch=settings.batch,
@@ -328,8 +337,8 @@ def read_settings(run: Path) -> tuple[InstructSettings, dict]:
         raise AssetError(f"{run} is not a finished run of `hmvlm-train instruct`.") from error
     for name in ("data", "source", "tokenizer", "out"):
         known[name] = Path(known[name])
-    if known["start_from"] is not None:
-        known["start_from"] = Path(known["start_from"])
+    for name in ("start_from", "start_tokenizer"):
+        known[name] = Path(known[name]) if known[name] is not None else None
     layout = known["layout"]
     known["layout"] = LayoutConfig(layout["name"], tuple(layout["delays"]))
     known["samples"] = SampleSettings(**known["samples"])
@@ -351,6 +360,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokenizer", type=Path, required=True, help="trained motion tokenizer")
     parser.add_argument("--out", type=Path, required=True, help="run folder")
     parser.add_argument("--start-from", type=Path, help="adapter folder to train further")
+    parser.add_argument(
+        "--start-tokenizer", type=Path, help="tokenizer of that adapter, if it is another one"
+    )
     parser.add_argument("--base-model", default="smollm2", help="an asset or a model folder")
     parser.add_argument("--layout", choices=("parallel", "flatten"), default="parallel")
     parser.add_argument(
@@ -378,6 +390,7 @@ def run(args: argparse.Namespace) -> None:
             tokenizer=args.tokenizer,
             out=args.out,
             start_from=args.start_from,
+            start_tokenizer=args.start_tokenizer,
             base_model=args.base_model,
             layout=LayoutConfig(args.layout, args.delays),
             steps=args.steps,

@@ -86,7 +86,7 @@ def _runs(values: list[int], limit: int) -> list[tuple[int, int]]:
     return out
 
 
-def clip_weights(contents: list[str], composite_share: float, power: float = 0.4) -> np.ndarray:
+def clip_weights(contents: list[str], composite_share: float, power: float = 0.5) -> np.ndarray:
     """Chance of each clip.
 
     A content with n clips is seen about n^power times as often as one clip would be, so that the

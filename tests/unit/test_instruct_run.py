@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tiny_hmvlm import LetterTokenizer, WordEncoder, tiny_base, tiny_config
 
-from backend.errors import AssetError
+from backend.errors import AssetError, InvalidInput
 from backend.model.configuration import ADAPTER_WEIGHTS, HmvlmConfig
 from backend.model.hmvlm import Hmvlm
 from backend.model.loading import ADAPTER_FOLDER
@@ -120,3 +120,40 @@ def test_an_adapter_of_another_shape_is_not_trained_further(settings: InstructSe
     save_file({k: v for k, v in _weights(first).items() if not k.startswith("router")}, path)
     with pytest.raises(AssetError, match="does not fit"):
         train_instruct(replace(settings, out=first.parent / "b", start_from=first / ADAPTER_FOLDER))
+
+
+def test_tables_are_carried_over_to_another_tokenizer(settings: InstructSettings) -> None:
+    """The new tokenizer is the old one with its codes renumbered: so are the rows."""
+    first = train_instruct(settings)
+    other = MotionTokenizer.from_pretrained(settings.tokenizer)
+    order = torch.randperm(16, generator=torch.Generator().manual_seed(1))
+    other.quantizer.codebook.copy_(other.quantizer.codebook[:, order])
+    folder = settings.tokenizer.parent / "other"
+    other.save_pretrained(folder)
+    still = replace(settings, steps=1, gate_steps=1, lora_rate=0.0, table_rate=0.0, router_rate=0.0)
+    run = train_instruct(
+        replace(
+            still,
+            out=first.parent / "carried",
+            tokenizer=folder,
+            start_from=first / ADAPTER_FOLDER,
+            start_tokenizer=settings.tokenizer,
+        )
+    )
+    before, after = _weights(first), _weights(run)
+    used = torch.unique(_codes(settings.tokenizer)[:, 0])
+    renumbered = torch.argsort(order)[used]
+    for name in ("motion_embedding.motion", "motion_head.rows"):
+        wanted, got = before[name][used], after[name][renumbered]
+        alike = torch.nn.functional.cosine_similarity(wanted, got, dim=-1)
+        assert alike.min() > 0.9, name
+    with pytest.raises(InvalidInput, match="give both"):
+        train_instruct(replace(still, start_tokenizer=folder))
+
+
+def _codes(tokenizer: Path) -> torch.Tensor:
+    """(N, P) codes of all training clips."""
+    data = MadeUpData(Path(), "train")
+    model = MotionTokenizer.from_pretrained(tokenizer)
+    rows = [torch.from_numpy(data.features(i))[None] for i in range(len(data))]
+    return torch.cat([model.encode(r)[0] for r in rows])
