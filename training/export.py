@@ -129,7 +129,12 @@ def model_card(config: HmvlmConfig, record: dict, figures: dict, tokenizer: dict
         *_instruct_commands([*record.get("earlier", []), record]),
         "    hmvlm-train export --run runs/instruct --tokenizer runs/tokenizer/body_part",
         "",
-        "DATA holds the motion packs, captions and prompts listed under *Data and licence*.",
+        "DATA holds the motion packs, captions and prompts listed under *Data and licence*."
+        + (
+            " BEFORE is the folder of the weights before these, whose card says how they were made."
+            if any(run.get("carried_over") for run in [*record.get("earlier", []), record])
+            else ""
+        ),
         *_notes(record, tokenizer),
         "",
         "## Measured",
@@ -162,11 +167,19 @@ def _earlier_training(earlier: list[dict]) -> list[str]:
 
 
 def _instruct_commands(runs: list[dict]) -> list[str]:
-    """The runs that follow on one another, the last one into runs/instruct."""
+    """The runs that follow on one another, the last one into runs/instruct.
+
+    A run whose tables were carried over begins anew with another tokenizer: what came before it
+    is in the folder of the weights that it began with.
+    """
+    carried = [index for index, run in enumerate(runs) if run.get("carried_over")]
+    runs = runs[carried[-1] :] if carried else runs
     out = []
     for number, run in enumerate(runs, 1):
         folder = "runs/instruct" + (f"-{number}" if number < len(runs) else "")
         start = f"--start-from runs/instruct-{number - 1}/adapter " if number > 1 else ""
+        if run.get("carried_over"):
+            start = "--start-from BEFORE/adapter --start-tokenizer BEFORE/tokenizer "
         out.append(
             "    hmvlm-train instruct --data prepared --source DATA --tokenizer "
             f"runs/tokenizer/body_part {start}--out {folder} --steps {run.get('steps_done', 0)} "

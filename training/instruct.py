@@ -210,6 +210,7 @@ def train_instruct(settings: InstructSettings) -> Path:
     record = {
         **_plain(settings),
         "earlier": _earlier_runs(settings.start_from),
+        "carried_over": settings.start_tokenizer is not None,
         "data_hash": data.hash,
         "clips": len(data),
         "steps_done": state.step,

@@ -43,6 +43,19 @@ def test_the_card_tells_the_whole_way(run: Path, tmp_path: Path) -> None:
     assets.check_manifest(out, "restore them", thorough=True)
 
 
+def test_the_card_of_a_carried_over_run_begins_with_the_weights_before(
+    run: Path, tmp_path: Path
+) -> None:
+    record = json.loads((run / RUN_FILE).read_text())
+    (run / RUN_FILE).write_text(json.dumps({**record, "carried_over": True}))
+    card = (export(run, tmp_path / "tokenizer", tmp_path / "out") / CARD).read_text()
+    assert "--steps 11" not in card
+    assert (
+        "--start-from BEFORE/adapter --start-tokenizer BEFORE/tokenizer --out runs/instruct" in card
+    )
+    assert "BEFORE is the folder of the weights before these" in card
+
+
 def test_no_folder_of_this_machine_is_exported(run: Path, tmp_path: Path) -> None:
     out = export(run, tmp_path / "tokenizer", tmp_path / "out")
     for path in out.rglob("*"):

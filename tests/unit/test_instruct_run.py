@@ -140,6 +140,7 @@ def test_tables_are_carried_over_to_another_tokenizer(settings: InstructSettings
             start_tokenizer=settings.tokenizer,
         )
     )
+    assert json.loads((run / RUN_FILE).read_text("utf-8"))["carried_over"]
     before, after = _weights(first), _weights(run)
     used = torch.unique(_codes(settings.tokenizer)[:, 0])
     renumbered = torch.argsort(order)[used]
