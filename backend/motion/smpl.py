@@ -18,12 +18,14 @@ import torch
 from backend.errors import AssetError
 from blender_addon.shared.skeleton import NUM_JOINTS, PARENTS
 
+from .array_pickle import ArrayUnpickler
+
 _NEEDED = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
-_ALLOWED_MODULES = ("numpy", "scipy", "_codecs", "copyreg")
-_ALLOWED_NAMES = {
-    *("ndarray", "dtype", "_reconstruct", "_frombuffer", "scalar"),
-    *("csc_matrix", "csr_matrix", "coo_matrix", "encode", "_reconstructor"),
-}
+_SPARSE = {
+    *((f"scipy.sparse.{old}{kind}", f"{kind}_matrix") for old in ("", "_") for kind in (
+        "csc", "csr", "coo")),
+    ("copyreg", "_reconstructor"),
+}  # fmt: skip
 _HOW_TO_GET = (
     "Download SMPL for Python from https://smpl.is.tue.mpg.de (free for research, under its own "
     "licence, after registering) and give the path of its SMPL_NEUTRAL.pkl"
@@ -81,15 +83,6 @@ def _find_model(path: Path, gender: str) -> Path:
     return path
 
 
-class _ModelUnpickler(pickle.Unpickler):
-    """Reads arrays and nothing else: a pickle from a stranger could otherwise run any code."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module.split(".")[0] not in _ALLOWED_MODULES or name not in _ALLOWED_NAMES:
-            raise pickle.UnpicklingError(f"it holds a {module}.{name}")
-        return super().find_class(module, name)
-
-
 def _read_model(path: Path) -> dict[str, Any]:
     try:
         if path.suffix == ".npz":
@@ -97,7 +90,7 @@ def _read_model(path: Path) -> dict[str, Any]:
                 fields: Any = {name: data[name] for name in data.files}
         else:
             with path.open("rb") as file:
-                fields = _ModelUnpickler(file, encoding="latin1").load()
+                fields = ArrayUnpickler(file, _SPARSE).load()
     except (OSError, EOFError, ValueError, ImportError, AttributeError) as error:
         raise AssetError(
             f"{path} cannot be read as a SMPL model: {error}. {_HOW_TO_GET}."
