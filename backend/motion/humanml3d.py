@@ -125,19 +125,27 @@ def encode_humanml3d(joints: np.ndarray, *, closing_frame_dropped: bool = True) 
 
 
 def joints_from_positions(features: np.ndarray, *, closing_frame: bool = False) -> np.ndarray:
-    """(T, 263) -> (T, 22, 3) joints, read from the position columns (`recover_from_ric`).
+    """(T, 12 J - 1) -> (T, J, 3) joints, read from the position columns (`recover_from_ric`).
 
-    closing_frame: also return frame T, which the last row's velocities lead to: (T + 1, 22, 3).
-    Encoding that gives the same T rows again.
+    263 numbers are HumanML3D's 22 joints, 251 are KIT-ML's 21.
+    closing_frame: also return frame T, which the last row's velocities lead to: (T + 1, J, 3).
+    Encoding that gives the same T rows again. Raises ValueError for another width.
     """
+    if features.ndim != 2 or (features.shape[1] + 1) % 12:
+        raise ValueError(f"features must be (T, 12 J - 1), got {features.shape}")
+    count = (features.shape[1] + 1) // 12
+    rotations = 4 + 3 * (count - 1)
+    velocities = rotations + 6 * (count - 1)
     features = features.astype(np.float64)
     turn, pelvis = _root_path(features)
-    local = features[:, COLUMNS["positions"]].reshape(len(features), -1, 3)
+    local = features[:, 4:rotations].reshape(len(features), -1, 3)
     joints = np.einsum("tij,tkj->tki", turn, local) + (pelvis * np.array([1, 0, 1]))[:, None]
     joints = np.concatenate([pelvis[:, None], joints], axis=1)
     if not closing_frame:
         return joints
-    last = joints[-1] + features[-1, COLUMNS["velocities"]].reshape(-1, 3) @ turn[-1].T
+    last = (
+        joints[-1] + features[-1, velocities : velocities + 3 * count].reshape(-1, 3) @ turn[-1].T
+    )
     return np.concatenate([joints, last[None]])
 
 

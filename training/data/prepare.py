@@ -26,6 +26,7 @@ from blender_addon.shared.motion import Motion
 from .captions import mirror_words, write_captions
 from .cleaning import cut, fastest_root_turn, without_calibration_frame
 from .compose import composites
+from .dataset_sources import MOTION_DATASETS, dataset_sources
 from .facts import MotionFacts, measure
 from .human_captions import HumanCaptions
 from .prepared import FORMAT_VERSION, PreparedClip
@@ -46,7 +47,8 @@ _COMPOSITES_PER_CLIP = 0.5
 class PrepareSettings:
     """What to prepare and how.
 
-    captions: sentences for each clip; composites: also make clips that join or overlay others.
+    captions: sentences for each clip; composites: also make clips that join or overlay others;
+    dataset: which public data set the source is, told by its layout when None.
     """
 
     source: Path
@@ -54,6 +56,7 @@ class PrepareSettings:
     jobs: int = 2
     captions: int = 16
     composites: bool = True
+    dataset: str | None = None
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--jobs", type=int, default=2, help="worker processes (default 2)")
     parser.add_argument("--captions", type=int, default=16, help="sentences a clip (default 16)")
+    parser.add_argument(
+        "--dataset",
+        choices=sorted(MOTION_DATASETS),
+        help="read the source as this public data set (default: told by its layout)",
+    )
     parser.add_argument("--no-composites", action="store_true", help="only clips as recorded")
 
 
 def run(args: argparse.Namespace) -> None:
     settings = PrepareSettings(
-        args.source, args.out, args.jobs, args.captions, not args.no_composites
+        args.source, args.out, args.jobs, args.captions, not args.no_composites, args.dataset
     )
     report = prepare(settings)
     print(report)
@@ -83,17 +91,17 @@ def run(args: argparse.Namespace) -> None:
 def prepare(settings: PrepareSettings) -> str:
     """Prepare a data set; returns a few lines about what was made.
 
-    Raises InvalidInput when the source holds no usable motion. A single bad file is named and
-    left out.
+    Raises InvalidInput when the source holds no usable motion, AssetError when a file of a public
+    data set is missing. A single bad file is named and left out.
     """
-    sources = find_sources(settings.source)
+    sources = dataset_sources(settings.source, settings.dataset) or find_sources(settings.source)
     settings.out.mkdir(parents=True, exist_ok=True)
     stamp = _settings_stamp(settings, sources)
     _refuse_other_settings(settings.out, stamp)
     splits = _assign_splits(sources)
     human = HumanCaptions(settings.source)
     shards: list[str] = []
-    skipped: list[str] = []
+    skipped = [line for s in sources for line in s.left_out]
     total = sum(len(s.clip_names) for s in sources)
     with (
         multiprocessing.get_context("spawn").Pool(settings.jobs) as pool,
@@ -131,14 +139,18 @@ def _assign_splits(sources: list[Source]) -> dict[str, str]:
     """Clip name -> split, by source clip: about 90 % train, 4 % val, 6 % test of every label.
 
     By the rank of a hash within the label, so that every label is held out in proportion and the
-    same clip lands in the same split wherever it is read from.
+    same clip lands in the same split wherever it is read from. A split that the owners publish is
+    kept.
     """
     groups: dict[str, list[str]] = defaultdict(list)
+    splits: dict[str, str] = {}
     for source in sources:
+        splits.update(source.splits)
         for name in source.clip_names:
+            if name in source.splits:
+                continue
             content = labels_of(name)[0]
             groups[content or f"{source.name}"].append(name)
-    splits: dict[str, str] = {}
     for names in groups.values():
         ranked = sorted(set(names), key=lambda n: hashlib.sha256(n.encode()).hexdigest())
         count = len(ranked)
@@ -168,7 +180,7 @@ def _prepare_source(
             if clips is None:
                 clips = islice(source.clips(), i * _SHARD_CLIPS, None)
             tasks = [
-                _Task(c, splits[c.name], human.of(c.name), settings.captions)
+                _Task(c, splits[c.name], [*c.captions, *human.of(c.name)], settings.captions)
                 for c in islice(clips, _SHARD_CLIPS)
             ]
             made: list[PreparedRows] = []

@@ -4,8 +4,8 @@
 import hashlib
 import lzma
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from backend.errors import InvalidInput
@@ -21,21 +21,31 @@ _NAMED_CLIP = re.compile(r"(?:cmu-(?:train|test)|deepmimic)_(?P<content>[a-z_]*[
 
 @dataclass(frozen=True)
 class SourceClip:
-    """One clip before preparation; `load` does the reading and may raise BvhError, MotionError."""
+    """One clip before preparation; `load` does the reading and may raise BvhError, MotionError.
+
+    captions: sentences by people that come with the clip itself.
+    """
 
     source: str
     name: str
     load: Callable[[], Motion]
+    captions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Source:
-    """A file or folder of clips. `clips()` yields them in a fixed order."""
+    """A file or folder of clips. `clips()` yields them in a fixed order.
+
+    splits: clip name -> train, val or test, where the owners publish it. left_out: what of the
+    source cannot be used, a line each.
+    """
 
     name: str
     clip_names: tuple[str, ...]
     clips: Callable[[], Iterator[SourceClip]]
     stamp: str
+    splits: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
 
 def labels_of(name: str) -> tuple[str, str]:
@@ -84,7 +94,7 @@ def _pack(path: Path) -> Source:
         names = tuple(pack_clip_names(path))
     except (OSError, EOFError, ValueError, KeyError, lzma.LZMAError) as error:
         raise InvalidInput(f"{path} is not a readable pack: {error}") from error
-    return Source(path.stem, names, clips, _stamp([path]))
+    return Source(path.stem, names, clips, stamp_of([path]))
 
 
 @dataclass(frozen=True)
@@ -112,10 +122,10 @@ def _folder(kind: str, root: Path, files: list[Path], load: Callable[[Path], Mot
         for path in files:
             yield SourceClip(f"folder-{kind}", name(path), _LoadFile(load, path))
 
-    return Source(f"folder-{kind}", tuple(name(p) for p in files), clips, _stamp(files))
+    return Source(f"folder-{kind}", tuple(name(p) for p in files), clips, stamp_of(files))
 
 
-def _stamp(files: list[Path]) -> str:
+def stamp_of(files: list[Path]) -> str:
     """Changes when a file is added, removed or written again."""
     digest = hashlib.sha256()
     for path in files:
