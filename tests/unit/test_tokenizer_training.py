@@ -2,6 +2,7 @@
 """The tokenizer's losses, the training loop, and its command line, on a tiny made-up data set."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -194,6 +195,7 @@ def test_train_and_evaluate(made_up: Path, capsys: pytest.CaptureFixture) -> Non
                 made_up / "run",
                 kind,
                 steps=4,
+                decoder_steps=3,
                 batch=2,
                 continuous_steps=1,
                 precision=precision,
@@ -201,7 +203,8 @@ def test_train_and_evaluate(made_up: Path, capsys: pytest.CaptureFixture) -> Non
             )
         )
         assert MotionTokenizer.from_pretrained(folder).config == tokenizer_config(kind)
-        assert json.loads((folder / "training.json").read_text())["steps_done"] == 4
+        record = json.loads((folder / "training.json").read_text())
+        assert (record["steps_done"], record["decoder_steps_done"]) == (4, 3)
     words = ["evaluate", "tokenizer", "--data", str(made_up), "--run", str(made_up / "run")]
     assert cli.main([*words, "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)
@@ -217,6 +220,19 @@ def test_train_and_evaluate(made_up: Path, capsys: pytest.CaptureFixture) -> Non
     ]
     assert cli.main(words) == 0
     assert "MPJPE root" in capsys.readouterr().out
+
+
+def test_the_decoder_settles_without_a_change_of_codes(made_up: Path) -> None:
+    settings = TokenizerSettings(
+        made_up, made_up / "run", steps=3, batch=2, continuous_steps=1, decoder_steps=0, threads=1
+    )
+    before = MotionTokenizer.from_pretrained(train_tokenizer(settings))
+    # the same run goes on where it ended
+    after = MotionTokenizer.from_pretrained(train_tokenizer(replace(settings, decoder_steps=3)))
+    rows = torch.from_numpy(MadeUpData(made_up, "val").features(0))[None].float()
+    codes = before.encode(rows)
+    assert torch.equal(codes, after.encode(rows))
+    assert not torch.allclose(before.decode(codes), after.decode(codes))
 
 
 def test_evaluate_reads_a_folder_of_bvh(made_up: Path, capsys: pytest.CaptureFixture) -> None:
