@@ -74,7 +74,7 @@ class Asset:
         if system == "any":
             return ()
         return (
-            f"--platform={system}",
+            *(f"--platform={name}" for name in system.split(".")),
             f"--implementation={python[:2]}",
             f"--python-version={python[2:]}",
             f"--abi={abi}",

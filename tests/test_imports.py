@@ -166,6 +166,14 @@ create_engine(DEFAULT_ENGINE, EngineOptions())
     assert not {"torch", "transformers", "bpy"} & _modules_after(program)
 
 
+def test_finding_people_in_pictures_needs_no_torch():
+    program = """
+import backend.vision.landmarks, backend.vision.overlay, backend.vision.tracking
+import PIL.Image, ai_edge_litert.interpreter
+"""
+    assert not {"torch", "transformers", "bpy"} & _modules_after(program)
+
+
 def test_help_is_instant():
     heavy = {"torch", "transformers", "bpy", "numpy", "zmq", "msgspec"}
     assert not heavy & _modules_after("from backend.cli import build_parser; build_parser('')")

@@ -98,16 +98,19 @@ def _read_ppm(stream: IO[bytes]) -> np.ndarray | None:
     return np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
 
+def _starts_as_mp4(path: Path) -> bool:
+    """Whether it was one: for ffmpeg a text of that name is also an MP4 without an index."""
+    with path.open("rb") as file:
+        return file.read(8)[4:] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+
+
 def _why_not(path: Path, said: str) -> str:
-    if re.search(r"Stream #.*Audio:", said) and not re.search(r"Stream #0.*Video: h", said):
+    if re.search(r"Stream #.*Audio:", said) and "matches no streams" in said:
         return f"{path} has sound but no moving picture. Give a video."
-    if "moov atom not found" in said:
-        return (
-            f"{path} breaks off: its index is missing, so no frame can be read. Record or copy it "
-            "again."
-        )
     if re.search(r"Stream #.*Video:", said) and not re.search(r"Video: (ansi|bintext)", said):
         return f"{path} is damaged: no frame of it can be read. Record or copy it again."
+    if _starts_as_mp4(path):
+        return f"{path} breaks off before its index is complete. Record or copy it again."
     return (
         f"{path} is not a video that can be read. Give MP4, MOV, WebM or GIF, a folder of numbered "
         "pictures, or a pattern such as shot_####.png."

@@ -9,10 +9,10 @@ from backend.errors import InvalidInput
 
 from .blazepose import BlazePose
 from .crops import Square
-from .detector import Person, detect, iou
+from .detector import SHOULDERS, Person, detect, iou
 
 MIN_BOX_OVERLAP = 0.2
-"""IoU of the user's box with the estimated one of the same person is 0.4 to 0.8."""
+"""IoU of a box with the estimated one of the same person is usually 0.4 to 0.8."""
 _ZOOM = 1.5
 
 Box = Sequence[float] | np.ndarray
@@ -52,12 +52,19 @@ def largest(people: Sequence[Person]) -> Person:
 
 
 def within(people: Sequence[Person], box: np.ndarray) -> Person | None:
-    """The person whose box fits (4,) best; None when none does."""
+    """The person who fits a box (4,) best; None when none does.
+
+    One fits whose estimated box overlaps it well, or whose shoulders are in it: of somebody behind
+    a table, the estimate goes on below what is seen and boxed.
+    """
     if not people:
         return None
     overlap = iou(box, np.stack([person.box_xyxy for person in people]))
-    best = int(overlap.argmax())
-    return people[best] if overlap[best] >= MIN_BOX_OVERLAP else None
+    shoulders = np.stack([person.points[SHOULDERS] for person in people])
+    inside = ((shoulders >= box[:2]) & (shoulders <= box[2:])).all(axis=1)
+    fits = np.where(inside | (overlap >= MIN_BOX_OVERLAP), overlap, -1.0)
+    best = int(fits.argmax())
+    return people[best] if fits[best] >= 0 else None
 
 
 def check_box(box: Box, shape: tuple[int, ...]) -> np.ndarray:

@@ -78,10 +78,10 @@ def read_frames(
         shown = zip(times, _animation(path), strict=False)
         yield from _resampled(shown, times[-1], fps)
         return
-    rate = fps or examine(path).fps
+    own = examine(path).fps  # refuses what ffmpeg would draw all the same, as plain text
     chosen = "null" if fps is None else f"fps=fps={fps}:round=up:start_time=0"
     for k, pixels in enumerate(ffmpeg.frames(path, chosen)):
-        yield Frame(k / rate, picture_of(pixels))
+        yield Frame(k / (fps or own), picture_of(pixels))
 
 
 def sample_frames(
