@@ -78,19 +78,19 @@ def read_picture(path: str | Path) -> Picture:
                 f"{path} is {file.width} x {file.height} pixels, too small to find a person in: "
                 f"give a picture of at least {MIN_SIDE} x {MIN_SIDE}."
             )
-        full = file.size
+        width, height = file.size
         try:
             # a JPEG can be decoded at a half, a quarter or an eighth of its size
             file.draft(None, (MAX_SIDE, MAX_SIDE))
             file.load()
             # asked after load(), which turns a TIFF by itself and drops the tag
-            turn, lies = _TURNS.get(file.getexif().get(_EXIF_ORIENTATION), (None, False))
+            turn, lies = _TURNS.get(file.getexif().get(_EXIF_ORIENTATION, 1), (None, False))
             image = to_rgb(_shrunk(file))
         except (OSError, ValueError, SyntaxError, EOFError, IndexError) as error:
             raise InvalidInput(_broken(path, error)) from error
     if turn:
         image = image.transpose(Image.Transpose[turn])
-    return Picture(np.asarray(image), full[::-1] if lies else full)
+    return Picture(np.asarray(image), (height, width) if lies else (width, height))
 
 
 def picture_of(pixels: np.ndarray) -> Picture:

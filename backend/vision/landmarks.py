@@ -17,7 +17,7 @@ from .blazepose import BlazePose, RawLandmarks
 from .crops import Square, cut
 from .detector import BODY_CIRCLE, HIPS, Person
 from .images import Picture, picture_of, read_picture
-from .people import Box, find_person
+from .people import Box, check_box, find_person
 
 NUM_LANDMARKS = 33
 CROP_SIDE = 256
@@ -74,9 +74,8 @@ def estimate_landmarks(
     cannot be had.
     """
     picture = as_picture(image)
-    scaled = None if box is None else np.asarray(box, float) / np.tile(picture.scale, 2)
     networks = networks or BlazePose()
-    person = find_person(picture.pixels, networks, scaled)
+    person = find_person(picture.pixels, networks, box_within(picture, box))
     landmarks = landmarks_of(picture.pixels, square_of(person), networks)
     if landmarks is None:
         raise InvalidInput(
@@ -91,6 +90,13 @@ def as_picture(image: str | Path | np.ndarray | Picture) -> Picture:
     if isinstance(image, Picture):
         return image
     return picture_of(image) if isinstance(image, np.ndarray) else read_picture(image)
+
+
+def box_within(picture: Picture, box: Box | None) -> np.ndarray | None:
+    """A box in the user's pixels -> (4,) in pixels of `picture.pixels`. Raises InvalidInput."""
+    if box is None:
+        return None
+    return check_box(box, picture.size[::-1]) / np.tile(picture.scale, 2)
 
 
 def square_of(person: Person) -> Square:

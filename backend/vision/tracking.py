@@ -9,7 +9,14 @@ import numpy as np
 from .blazepose import BlazePose
 from .crops import Square
 from .detector import Person, detect, iou
-from .landmarks import Landmarks, LandmarkSettings, in_users_pixels, landmarks_of, square_of
+from .landmarks import (
+    Landmarks,
+    LandmarkSettings,
+    box_within,
+    in_users_pixels,
+    landmarks_of,
+    square_of,
+)
 from .people import Box, find_person, largest
 from .videos import Frame
 
@@ -47,8 +54,8 @@ def track(
         detected = found is None
         if detected:
             if k == 0 and box is not None:
-                scaled = np.asarray(box, float) / np.tile(frame.picture.scale, 2)
-                person: Person | None = find_person(pixels, networks, scaled)
+                own = box_within(frame.picture, box)
+                person: Person | None = find_person(pixels, networks, own)
             else:
                 person = _nearest(detect(pixels, networks.detector), last)
             if person is not None:

@@ -183,6 +183,12 @@ def test_someone_small_is_found_in_a_box_around_her(networks: BlazePose, upright
     assert apart(found, upright.image[:, :2] * scale + [1200, 800]) < 0.03
 
 
+@pytest.mark.parametrize("box", ["left", (1, 2, 3), (50, 50, 40, 90), (600, 0, 700, 100)])
+def test_a_box_that_is_none_says_so(networks: BlazePose, box):
+    with pytest.raises(InvalidInput, match="box"):
+        estimate_landmarks(grace_hopper(), box=box, networks=networks)
+
+
 def test_nobody(networks: BlazePose):
     noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
     for pixels in (noise, np.full((300, 400, 3), 128, np.uint8)):
