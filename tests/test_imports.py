@@ -60,6 +60,7 @@ RULES = (
             "training",
             "backend.model",
             "backend.motion",
+            "backend.vision",
             "backend.assets",
             "backend.tasks",
             "backend.errors",
