@@ -63,7 +63,7 @@ TWIST_AXES: tuple[int, ...] = tuple(0 if _bare(n)[1] in _ARM else 1 for n in JOI
 
 @lru_cache(maxsize=8)
 def limit_ranges(dtype: torch.dtype = torch.float32) -> tuple[Tensor, Tensor]:
-    """Lowest and highest angle (22, 3), radians, as `joint_angles` gives them; the root has none."""
+    """Lowest and highest angle (22, 3), radians, as in `joint_angles`; the root has none."""
     low, high = [(-math.inf,) * 3], [(math.inf,) * 3]
     for name in JOINT_NAMES[1:NUM_BODY_JOINTS]:
         side, joint = _bare(name)
@@ -82,7 +82,7 @@ def _twist_mask(dtype: torch.dtype) -> Tensor:
 
 
 def joint_angles(rotations: Tensor) -> Tensor:
-    """(..., 22, 3, 3) local rotations -> (..., 22, 3) twist and swing angles, radians, on x, y, z."""
+    """(..., 22, 3, 3) local rotations -> (..., 22, 3) twist and swing, radians, on x, y, z."""
     mask = _twist_mask(rotations.dtype)
     q = matrix_to_quaternion(rotations)
     twist = normalize(torch.cat([q[..., :1], q[..., 1:] * mask], dim=-1))

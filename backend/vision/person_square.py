@@ -13,7 +13,7 @@ _SEEN = 0.3  # visibility above which a landmark counts for the box
 def square_around(
     points: np.ndarray, seen: np.ndarray, fill: float | np.ndarray = FILL
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points (..., K, 2) and which of them are seen (..., K) bool -> centre (..., 2), half side (...).
+    """Points (..., K, 2), which of them are seen (..., K) -> centre (..., 2), half side (...).
 
     The seen points' box fills `fill` of the square's side. At least one must be seen.
     """

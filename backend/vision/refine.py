@@ -31,23 +31,23 @@ class RefineSettings:
 
     image: of a seen landmark, in half sides of the square; face: times as much for the eleven
     points of the face, which say the same. hint: metres, of world landmarks sideways and in depth.
-    prior, root: degrees, of the start's joints and of its root. twist: see `_prior_spread`.
+    prior, root: degrees, of the start's joints and of its root.
     body, bones: log, of the height and of each bone group. perspective: mean and deviation of
     1 / distance (1/m). robust: standard deviations past which a landmark counts less and less.
     """
 
     image: float = 0.025
     face: float = 1.6
-    hint_sideways: float = 0.10
-    hint_depth: float = 0.25
-    prior: float = 12.0
+    hint_sideways: float = 0.25
+    hint_depth: float = 0.6
+    prior: float = 10.0
     root: float = 15.0
     body: float = 0.05
     bones: float = 0.04
     perspective: tuple[float, float] = (0.25, 0.15)
     robust: float = 3.0
     least_visibility: float = 0.05
-    steps: int = 25
+    steps: int = 20
     tolerance: float = 1e-4
 
 
@@ -265,9 +265,7 @@ class _Problem:
         """(B, 22, 3) radians from the start, about each joint's own axes."""
         return matrix_to_axis_angle(self.start.transpose(-1, -2) @ fit.rotations)
 
-    def _project(
-        self, points: Tensor, camera: Tensor, by_pose: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _project(self, points: Tensor, camera: Tensor, by_pose: Tensor) -> tuple[Tensor, Tensor]:
         """-> image points (B, 33, 2) and their derivatives (B, 33, 2, D)."""
         size, k = camera[:, 0].exp()[:, None, None], camera[:, 3][:, None, None]
         nearer = 1 / (1 + k * points[..., 2:]).clamp_min(0.2)

@@ -107,9 +107,7 @@ LANDMARK_OFFSETS: np.ndarray = np.array([_place(n)[1] for n in LANDMARK_NAMES])
 """(33, 3) metres from that joint, in its frame, on the mean body."""
 LANDMARK_OFFSETS.setflags(write=False)
 MIRROR_LANDMARKS: tuple[int, ...] = tuple(
-    LANDMARK_NAMES.index(
-        n.replace("left", "right") if "left" in n else n.replace("right", "left")
-    )
+    LANDMARK_NAMES.index(n.replace("left", "right") if "left" in n else n.replace("right", "left"))
     for n in LANDMARK_NAMES
 )
 """For each landmark, the one on the other side of the body."""

@@ -82,7 +82,7 @@ def difficulty(points: np.ndarray) -> np.ndarray:
 
 
 def facing_away(points: np.ndarray) -> np.ndarray:
-    """(N, 33, 3) in camera axes -> (N,) 1: the chest turned from the camera, 0: sideways or front."""
+    """(N, 33, 3) in camera axes -> (N,) 1: the chest faces away, 0: sideways or front."""
     left = points[:, LEFT_SHOULDER] - points[:, RIGHT_SHOULDER]
     up = points[:, [11, 12]].mean(axis=1) - points[:, [23, 24]].mean(axis=1)
     return np.maximum(normalize(np.cross(left, up))[:, 2], 0)

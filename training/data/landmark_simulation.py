@@ -167,10 +167,10 @@ def simulate(
 
 def self_hidden(points: np.ndarray, joints: np.ndarray) -> np.ndarray:
     """Landmarks (N, 33, 3) and joints (N, 24, 3) in camera axes -> (N, 33) bool: behind the
-    person's own trunk, head or (for the lower limbs) thighs, as far as parallel sight lines tell."""
+    person's own trunk, head or (for the lower limbs) thighs, by parallel sight lines."""
     crown = joints[:, 15] + 1.2 * (joints[:, 15] - joints[:, 12])
     hidden = _behind(points, joints[:, 0], joints[:, 12], 0.12, 0.07)
-    hidden |= _behind(points, joints[:, 15], crown, 0.085, 0.02)
+    hidden |= _behind(points, joints[:, 15], crown, 0.085, 0.01)
     for hip, knee, far_leg in ((1, 4, 1), (2, 5, 0)):
         lower = np.isin(np.arange(NUM_LANDMARKS), _LEGS) & (np.arange(NUM_LANDMARKS) % 2 == far_leg)
         hidden |= _behind(points, joints[:, hip], joints[:, knee], 0.06, 0.1) & ~lower
@@ -273,4 +273,3 @@ def _mixed_up(draws: Draws, points: np.ndarray, s: LandmarkErrorSettings) -> np.
     columns = list(_LEGS)
     order[np.ix_(legs, columns)] = mirror[columns]
     return order
-

@@ -41,9 +41,7 @@ def _leg(hip: Box, knee: tuple[float, float], ankle: tuple[float, float] = (-10,
     }
 
 
-def _arm(
-    shoulder: Box, elbow: tuple[float, float], collar: tuple[float, float] = (-5, 10)
-) -> dict:
+def _arm(shoulder: Box, elbow: tuple[float, float], collar: tuple[float, float] = (-5, 10)) -> dict:
     return {
         _COLLAR: ((-3, 3), (-12, 12), collar),
         _SHOULDER: shoulder,

@@ -210,7 +210,7 @@ _LIMBS = ((1, 4, 7, 10, 18, 20, 22), (2, 5, 8, 11, 19, 21, 23))
 def _inside(
     points: np.ndarray, capsules: list[tuple[np.ndarray, np.ndarray, float]], slack: float
 ) -> np.ndarray:
-    """Points (N, K, 3) -> (N,): any of them deeper than `slack` in a capsule (start, end, radius)."""
+    """Points (N, K, 3) -> (N,): any is deeper than `slack` in a capsule (start, end, radius)."""
     bad = np.zeros(len(points), dtype=bool)
     for start, end, radius in capsules:
         along = (end - start)[:, None]
