@@ -270,6 +270,6 @@ def _mixed_up(draws: Draws, points: np.ndarray, s: LandmarkErrorSettings) -> np.
     whole = draws.shared_uniform(0, 1) < s.swap_back * away
     order[whole] = mirror
     legs = ~whole & (draws.shared_uniform(0, 1) < s.swap_side * np.maximum(sideways, away))
-    columns = list(_LEGS)
-    order[np.ix_(legs, columns)] = mirror[columns]
+    columns = np.array(_LEGS)
+    order[np.ix_(np.flatnonzero(legs), columns)] = mirror[columns]
     return order

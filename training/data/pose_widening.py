@@ -125,9 +125,9 @@ def recombine(
     for part in ("left_arm", "right_arm", "left_leg", "right_leg"):
         joints = list(BODY_PARTS[part])
         poses[:, joints] = bank.draw(rng, count)[:, joints]
-    together = rng.random(count) < 0.5
-    legs = [*BODY_PARTS["left_leg"], *BODY_PARTS["right_leg"]]
-    poses[np.ix_(together, legs)] = bank.draw(rng, int(together.sum()))[:, legs]
+    together = np.flatnonzero(rng.random(count) < 0.5)
+    legs = np.array([*BODY_PARTS["left_leg"], *BODY_PARTS["right_leg"]])
+    poses[np.ix_(together, legs)] = bank.draw(rng, len(together))[:, legs]
     return axis_angle_to_matrix(poses)
 
 
