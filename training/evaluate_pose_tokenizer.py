@@ -6,17 +6,20 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from backend.errors import AssetError, InvalidInput
 from backend.motion.pose_tokenizer import PoseTokenizer, pose_joints
 from backend.motion.tokenizer import KINDS
+from training.data.pose_widening import PoseBank
 from training.data.prepared import SPLITS, PreparedDataset
 
-from .pose_data import every_pose
+from .pose_data import every_pose, widened_poses
 
 _CHUNK = 4096
+_WIDENED = 4000
 
 
 @dataclass(frozen=True)
@@ -66,15 +69,25 @@ def run(args: argparse.Namespace) -> None:
     folders = [args.run / kind for kind in KINDS if (args.run / kind / "config.json").is_file()]
     if not folders:
         raise AssetError(f"No pose tokenizer in {args.run}: give the folder training wrote.")
-    poses = every_pose(PreparedDataset(args.data, args.split))
-    scores = {f.name: evaluate(PoseTokenizer.from_pretrained(f), poses) for f in folders}
+    data = PreparedDataset(args.data, args.split)
+    recorded = every_pose(data)
+    made = widened_poses(PoseBank.from_prepared(data), np.random.default_rng(0), _WIDENED)
+    scores: dict[str, dict[str, PoseScores]] = {}
+    for folder in folders:
+        tokenizer = PoseTokenizer.from_pretrained(folder)
+        scores[folder.name] = {
+            name: evaluate(tokenizer, poses)
+            for name, poses in (("recorded", recorded), ("widened", made))
+        }
     if args.json:
-        print(json.dumps({kind: asdict(s) for kind, s in scores.items()}, indent=2))
+        content = {k: {n: asdict(s) for n, s in v.items()} for k, v in scores.items()}
+        print(json.dumps(content, indent=2))
         return
-    print(f"{'tokenizer':<17}{'MPJPE':>11}{'rotations':>15}{'codes used':>13}")
-    for kind, s in scores.items():
-        print(
-            f"{kind:<17}{s.mpjpe_mm:>8.1f} mm{s.rotation_degrees:>11.1f} deg"
-            f"{100 * s.codebook_use:>11.1f} %"
-        )
-    print(f"{len(poses)} poses of the {args.split} split")
+    print(f"{'tokenizer':<17}{'poses':>10}{'MPJPE':>11}{'rotations':>15}{'codes used':>13}")
+    for kind, by_name in scores.items():
+        for name, s in by_name.items():
+            print(
+                f"{kind:<17}{name:>10}{s.mpjpe_mm:>8.1f} mm{s.rotation_degrees:>11.1f} deg"
+                f"{100 * s.codebook_use:>11.1f} %"
+            )
+    print(f"{len(recorded)} poses of the {args.split} split, and {_WIDENED} made from them")

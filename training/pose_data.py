@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Poses out of a prepared data set: 22 local rotations, the heading taken out of the root's."""
+"""Poses to code: 22 local rotations, the heading taken out of the root's.
+
+Out of a prepared data set, and wider than it: sitting, kneeling, reaching, limbs of one pose on
+the body of another, since people in photographs do more than walk.
+"""
 
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -9,8 +14,10 @@ from torch import Tensor
 
 from backend.errors import InvalidInput
 from backend.motion.kinematics import rotation_6d_to_matrix
+from backend.motion.pose_tokenizer import without_heading
 from backend.motion.representation import JOINT_DIM, ROOT_DIM
 from blender_addon.shared.skeleton import NUM_BODY_JOINTS
+from training.data.pose_widening import PoseBank, WideningSettings, draw_poses
 from training.data.prepared import PreparedDataset
 
 _POSES_A_CLIP = 4
@@ -19,16 +26,21 @@ _POSES_A_CLIP = 4
 def row_rotations(rows: np.ndarray) -> Tensor:
     """(N, 272) smpl22 rows -> (N, 22, 3, 3) local rotations, the root's without its heading."""
     joints = rows[:, ROOT_DIM:].reshape(len(rows), NUM_BODY_JOINTS, JOINT_DIM)
-    return rotation_6d_to_matrix(torch.from_numpy(np.ascontiguousarray(joints[..., :6])))
+    rotations = rotation_6d_to_matrix(torch.from_numpy(np.ascontiguousarray(joints[..., :6])))
+    return without_heading(rotations)
 
 
 class PoseSampler:
-    """Random poses of a split; a source with n frames is drawn as often as sqrt(n) says."""
+    """Random poses of a split; a source with n frames is drawn as often as sqrt(n) says.
 
-    def __init__(self, data: PreparedDataset, seed: int) -> None:
+    widened: share of the poses that no recording shows (see data.pose_widening).
+    """
+
+    def __init__(self, data: PreparedDataset, seed: int, widened: float = 0.0) -> None:
         if len(data) == 0:
             raise InvalidInput(f"{data.folder} has no clips to train on.")
-        self.data, self.seed = data, seed
+        self.data, self.seed, self.widened = data, seed, widened
+        self.bank = PoseBank.from_prepared(data) if widened else None
         frames = np.array([clip.frames for clip in data.clips], dtype=np.float64)
         totals: dict[str, float] = defaultdict(float)
         for clip in data.clips:
@@ -39,11 +51,25 @@ class PoseSampler:
     def batch(self, step: int, size: int) -> Tensor:
         """(size, 22, 3, 3); depends on seed and step alone."""
         rng = np.random.default_rng((self.seed, step))
-        rows = []
-        for index in rng.choice(len(self.chances), -(-size // _POSES_A_CLIP), p=self.chances):
+        made = round(self.widened * size)
+        recorded, rows = size - made, []
+        for index in rng.choice(len(self.chances), -(-recorded // _POSES_A_CLIP), p=self.chances):
             clip = self.data.features(int(index))
             rows.append(clip[rng.integers(len(clip), size=_POSES_A_CLIP)])
-        return row_rotations(np.concatenate(rows)[:size])
+        poses = row_rotations(np.concatenate(rows)[:recorded])
+        if self.bank is None or not made:
+            return poses
+        return torch.cat([poses, widened_poses(self.bank, rng, made)])
+
+
+def widened_poses(bank: PoseBank, rng: np.random.Generator, count: int) -> Tensor:
+    """(count, 22, 3, 3) of the kinds that no recording shows, in their shares to one another."""
+    s = WideningSettings()
+    total = s.recombined + s.kinds + s.limits
+    shares = replace(
+        s, recombined=s.recombined / total, kinds=s.kinds / total, limits=s.limits / total
+    )
+    return without_heading(torch.from_numpy(draw_poses(bank, rng, count, shares)).float())
 
 
 def every_pose(data: PreparedDataset, stride: int = 5) -> Tensor:

@@ -39,7 +39,10 @@ class PoseLossWeights:
 
 @dataclass(frozen=True)
 class PoseTokenizerSettings:
-    """One training run. The same settings with another kind give the baselines' same budget."""
+    """One training run. The same settings with another kind give the baselines' same budget.
+
+    widened: share of poses that no recording shows.
+    """
 
     data: Path
     out: Path
@@ -47,6 +50,7 @@ class PoseTokenizerSettings:
     steps: int | None = None
     minutes: float | None = None
     batch: int = 512
+    widened: float = 0.4
     learning_rate: float = 1e-3
     continuous_steps: int = 300
     seed: int = 0
@@ -90,7 +94,7 @@ def train_pose_tokenizer(settings: PoseTokenizerSettings) -> Path:
     if settings.threads:
         torch.set_num_threads(settings.threads)
     torch.manual_seed(settings.seed)
-    sampler = PoseSampler(PreparedDataset(settings.data, "train"), settings.seed)
+    sampler = PoseSampler(PreparedDataset(settings.data, "train"), settings.seed, settings.widened)
     mean, std = pose_statistics(sampler.batch(0, _STATISTICS_POSES))
     model = PoseTokenizer(pose_tokenizer_config(settings.kind), mean, std)
     weights = PoseLossWeights()
@@ -141,6 +145,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="budget in steps: reproducible")
     parser.add_argument("--minutes", type=float, help="budget in minutes for each kind")
     parser.add_argument("--batch", type=int, default=512, help="poses a step (default 512)")
+    parser.add_argument(
+        "--widened",
+        type=float,
+        default=0.4,
+        help="share of poses that no recording shows: sitting, kneeling, reaching (default 0.4)",
+    )
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
@@ -157,6 +167,7 @@ def run(args: argparse.Namespace) -> None:
                 steps=args.steps,
                 minutes=args.minutes,
                 batch=args.batch,
+                widened=args.widened,
                 learning_rate=args.learning_rate,
                 seed=args.seed,
                 threads=args.threads,

@@ -18,7 +18,12 @@ from torch import Tensor, nn
 from backend.errors import AssetError, InvalidInput
 from blender_addon.shared.skeleton import BODY_PARTS, NUM_BODY_JOINTS, PART_NAMES
 
-from .kinematics import forward_kinematics, matrix_to_rotation_6d, rotation_6d_to_matrix
+from .kinematics import (
+    axis_rotation,
+    forward_kinematics,
+    matrix_to_rotation_6d,
+    rotation_6d_to_matrix,
+)
 from .tokenizer import KINDS
 from .tokenizer.quantizer import PartQuantizer
 from .tokenizer.spatial import PartAttention, part_attention_mask
@@ -27,6 +32,7 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 _ROTATION, _POSITION = 6, 3
 JOINT_FEATURES = _ROTATION + _POSITION
+_LEVEL_ENOUGH = 0.35  # shortest horizontal part of the hip axis that still tells the heading
 _TRAINING_ONLY = {"quantizer.wins", "quantizer.sums", "quantizer.started"}
 
 
@@ -206,6 +212,20 @@ class PoseTokenizer(nn.Module):
         """(B, 1, P, S) -> (B, 22, 6), raw."""
         made = self.decoder(vectors.flatten(1)).float().unflatten(1, (NUM_BODY_JOINTS, _ROTATION))
         return made * self.std[:, :_ROTATION] + self.mean[:, :_ROTATION]
+
+
+def without_heading(rotations: Tensor) -> Tensor:
+    """(B, 22, 3, 3) local rotations, Y up -> the same poses with the root turned to face +Z.
+
+    The heading is read off the hip axis, or off the way the pelvis faces where that axis is steep
+    (lying on a side).
+    """
+    root = rotations[:, 0]
+    level = torch.hypot(root[:, 0, 0], root[:, 2, 0])
+    by_hips = torch.atan2(-root[:, 2, 0], root[:, 0, 0])
+    by_front = torch.atan2(root[:, 0, 2], root[:, 2, 2])
+    turn = axis_rotation(-torch.where(level > _LEVEL_ENOUGH, by_hips, by_front), "Y")
+    return torch.cat([(turn @ root)[:, None], rotations[:, 1:]], dim=1)
 
 
 def pose_features(rotations: Tensor) -> Tensor:

@@ -10,14 +10,15 @@ import pytest
 import torch
 
 from backend.errors import AssetError, InvalidInput
-from backend.motion.kinematics import axis_angle_to_matrix
+from backend.motion.kinematics import axis_angle_to_matrix, axis_rotation
 from backend.motion.pose_tokenizer import (
     PoseTokenizer,
     pose_features,
     pose_joints,
     pose_tokenizer_config,
+    without_heading,
 )
-from backend.motion.representation import encode_smpl22
+from backend.motion.representation import decode_smpl22, encode_smpl22
 from blender_addon.shared.motion import Motion
 from blender_addon.shared.skeleton import BODY_PARTS, REST_OFFSETS
 from training import cli
@@ -43,13 +44,17 @@ class MadeUpData:
             poses[:, 0] = 0.0
             trans = np.tile([0.0, 0.95, 0.0], (40, 1)) - REST_OFFSETS[0]
             self._rows.append(encode_smpl22(Motion(poses, trans, 20.0)).astype(np.float32))
-        self.clips = [SimpleNamespace(frames=40, source="made-up") for _ in shapes]
+        self._poses = [decode_smpl22(rows) for rows in self._rows]
+        self.clips = [SimpleNamespace(frames=40, source="made-up", mirrored=False) for _ in shapes]
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def features(self, index: int) -> np.ndarray:
         return self._rows[index]
+
+    def motion(self, index: int) -> Motion:
+        return self._poses[index]
 
 
 @pytest.fixture
@@ -68,6 +73,19 @@ def test_features_are_rotations_and_joints_about_the_pelvis():
     rest = pose_joints(torch.eye(3).expand(1, 22, 3, 3))[0]
     expected = REST_OFFSETS[1]
     assert torch.allclose(rest[1], torch.tensor(expected).float(), atol=1e-6)
+
+
+def test_the_heading_is_taken_out_and_nothing_else():
+    poses = random_poses(50)
+    turned = poses.clone()
+    turned[:, 0] = axis_rotation(torch.linspace(-3, 3, 50), "Y") @ poses[:, 0]
+    one, other = without_heading(poses), without_heading(turned)
+    assert torch.allclose(one, other, atol=1e-5)
+    assert torch.equal(one[:, 1:], poses[:, 1:])
+    assert one[:, 0, 2, 0].abs().max() < 1e-5  # the hip axis has no part along Z
+    lying = torch.eye(3).repeat(1, 22, 1, 1)
+    lying[:, 0] = axis_rotation(torch.tensor([torch.pi / 2]), "Z")
+    assert torch.allclose(without_heading(lying)[:, 0], lying[:, 0], atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["body_part", "whole_body_512", "whole_body_2560"])
@@ -115,13 +133,18 @@ def test_wrong_shapes_and_damaged_files_are_named(tmp_path: Path):
 
 def test_train_and_evaluate(made_up: Path, capsys: pytest.CaptureFixture):
     words = ["pose-tokenizer", "--data", str(made_up), "--out", str(made_up / "run")]
-    assert cli.main([*words, "--steps", "40", "--batch", "32", "--threads", "1"]) == 0
+    assert (
+        cli.main([*words, "--steps", "40", "--batch", "32", "--threads", "1", "--widened", "0.2"])
+        == 0
+    )
     log = json.loads((made_up / "run" / "body_part" / "log.json").read_text("utf-8"))
     assert log[-1]["val_joints"] < 0.2  # metres; the first steps are at 0.5
     capsys.readouterr()
     command = ["evaluate", "pose-tokenizer", "--data", str(made_up), "--json"]
     assert cli.main([*command, "--run", str(made_up / "run")]) == 0
-    scores = json.loads(capsys.readouterr().out)["body_part"]
+    both = json.loads(capsys.readouterr().out)["body_part"]
+    assert set(both) == {"recorded", "widened"}
+    scores = both["recorded"]
     assert scores["mpjpe_mm"] < 250
     assert scores["poses"] == 32
     assert cli.main([*command, "--run", str(made_up / "none")]) == 1
