@@ -22,6 +22,7 @@ EVALUATIONS = {
     "gate": ("training.evaluate_gate", "are general prompts left to the base model"),
     "dialogue": ("training.evaluate_dialogue", "are answers still the base model's"),
     "speed": ("training.evaluate_speed", "seconds a clip, and until its first frames"),
+    "experts": ("training.evaluate_experts", "latency for more and more experts"),
     "layouts": ("training.evaluate_layouts", "flattened against parallel motion tokens"),
 }
 

@@ -15,7 +15,8 @@ from backend.model.hmvlm import Hmvlm
 from backend.model.loading import ADAPTER_FOLDER, build_hmvlm
 from backend.motion.tokenizer import MotionTokenizer
 
-from .instruct import InstructSettings, read_settings, validation_batches, validation_loss
+from .instruct import InstructSettings, read_settings
+from .motion_loss import validation_batches, validation_loss
 
 _SECONDS = 6.0
 _PROMPT = "a person walks forward and waves with the right hand"

@@ -12,13 +12,14 @@ from safetensors.torch import load_file, save_file
 
 from backend import assets
 from backend.errors import AssetError, InvalidInput
-from backend.model.configuration import ADAPTER_CONFIG, ADAPTER_WEIGHTS, HmvlmConfig
+from backend.model.configuration import HmvlmConfig
 from backend.model.loading import (
     ADAPTER_FOLDER,
     BASELINES_FOLDER,
     DEFAULT_CHECKPOINT,
     TOKENIZER_FOLDER,
 )
+from backend.model.moe_lora import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from backend.motion.tokenizer import MotionTokenizer
 
 from .instruct import RUN_FILE, portable

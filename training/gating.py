@@ -17,8 +17,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from backend.model.gate import PromptEncoder, Router, gate_loss
+from backend.model.gate import Router, gate_loss
 from backend.model.processing import MOTION_INSTRUCTION, SYSTEM_PROMPT
+from backend.model.prompt_encoders import PromptEncoder
 from training.data.dialogue import (
     animator_prompts,
     held_out,
@@ -134,15 +135,28 @@ def _key(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big", signed=True)
 
 
-def gate_terms(log_motion: Tensor, log_general: Tensor, weights: GateWeights) -> dict[str, Tensor]:
-    """The gate's losses. log_motion, log_general: (M, E) log alphas of prompts of each kind."""
+def gate_terms(
+    log_motion: Tensor, log_general: Tensor, weights: GateWeights, *, zero_expert: bool = True
+) -> dict[str, Tensor]:
+    """The gate's losses. log_motion, log_general: (M, E) log alphas of prompts of each kind.
+
+    Without a zero expert only the balance is left: nothing tells the two kinds apart.
+    """
+    if not zero_expert:
+        balance = _imbalance(log_motion)
+        return {"gate": weights.balance * balance, "balance": balance}
     l_gat = gate_loss(log_general, log_general.new_ones(len(log_general)))
     # log(1 - alpha_0) as the log of the others' sum: exact where alpha_0 is near 1
     low = -torch.logsumexp(log_motion[:, 1:], dim=1).mean()
-    others = log_motion[:, 1:].softmax(dim=1).mean(dim=0)
-    balance = (others * (others * len(others)).log()).sum()
+    balance = _imbalance(log_motion[:, 1:])
     total = weights.eta * l_gat + weights.motion * low + weights.balance * balance
     return {"gate": total, "l_gat": l_gat, "motion_low": low, "balance": balance}
+
+
+def _imbalance(log_shares: Tensor) -> Tensor:
+    """(M, E) -> 0 where the experts have even shares on average; log E where one has all."""
+    mean = log_shares.softmax(dim=1).mean(dim=0)
+    return (mean * (mean * len(mean)).log()).sum()
 
 
 def train_router(

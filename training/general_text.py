@@ -53,7 +53,8 @@ def general_batch(model: Hmvlm, answered: list[Answered], step: int, size: int =
         labels[row, item.prompt_rows - 1 : len(item.ids) - 1] = item.ids[item.prompt_rows :, 0]
     targets = torch.from_numpy(labels)
     alpha = model.router(model.encoder.encode([item.prompt for item in chosen]))
-    hidden = model.hidden(torch.from_numpy(ids), alpha, use_cache=False)
+    columns = (targets != IGNORE).any(dim=0).nonzero()[:, 0]
+    logits = model.text_logits(torch.from_numpy(ids), alpha, keep=columns, use_cache=False)
+    targets = targets[:, columns]
     wanted = targets != IGNORE
-    logits = model.base.get_output_embeddings()(hidden[wanted])
-    return F.cross_entropy(logits.float(), targets[wanted])
+    return F.cross_entropy(logits[wanted].float(), targets[wanted])

@@ -4,22 +4,26 @@
 import argparse
 import json
 import random
+import re
 import time
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from backend.errors import AssetError, InvalidInput
-from backend.model.configuration import HmvlmConfig, LayoutConfig
+from backend.model.configuration import GateConfig, HmvlmConfig, LayoutConfig
 from backend.model.hmvlm import Hmvlm
-from backend.model.loading import ADAPTER_FOLDER, build_hmvlm, load_base
-from backend.model.moe_lora import lora_parameters
-from backend.model.processing import IGNORE
+from backend.model.loading import (
+    ADAPTER_FOLDER,
+    build_hmvlm,
+    encoder_width,
+    load_base,
+    load_encoder,
+)
+from backend.model.moe_lora import MoeLoraConfig, lora_parameters
 from backend.motion.tokenizer import MotionTokenizer
-from blender_addon.shared.skeleton import PART_NAMES
 from training.data.prepared import PreparedDataset
 
 from .carry_over import carry_over_tables, shared_places
@@ -35,9 +39,10 @@ from .gating import (
 from .general_text import general_batch, read_answered
 from .instruct_data import Batch, InstructSampler, SampleSettings, tokenize_clips
 from .loops import PRECISIONS, LoopSettings, computing_in, keep_freed_memory, train
+from .mixture_arguments import add_mixture_arguments, read_mixture
+from .motion_loss import CACHE_FOLDER, motion_loss, validation_batches, validation_loss
 
 RUN_FILE = "training.json"
-CACHE_FOLDER = "cache"
 _GATE_CAPTIONS = 4000
 _FOLDERS = ("data", "source", "tokenizer", "out", "start_from", "start_tokenizer")
 
@@ -50,6 +55,7 @@ class InstructSettings:
     whose experts, gate and tables are trained further. start_tokenizer: the tokenizer of that
     adapter, where it is another one: the tables are then carried over. batch: sequences a step.
     general_every: every how many steps a batch of general questions and answers is added to L_fm.
+    moe, gate_encoder: the mixture and what its gate reads prompts with (see GateConfig).
     precision: of the frozen base model and of the products with the experts, whose own weights
     stay in single precision (see loops.PRECISIONS).
     """
@@ -61,6 +67,8 @@ class InstructSettings:
     start_from: Path | None = None
     start_tokenizer: Path | None = None
     base_model: str = "smollm2"
+    moe: MoeLoraConfig = field(default_factory=MoeLoraConfig)
+    gate_encoder: str = "minilm"
     layout: LayoutConfig = field(default_factory=LayoutConfig)
     steps: int | None = None
     minutes: float | None = None
@@ -93,24 +101,6 @@ class Trainable(nn.Module):
         )
 
 
-def motion_loss(
-    model: Hmvlm, batch: Batch, alpha: Tensor, smoothing: float = 0.0
-) -> dict[str, Tensor]:
-    """L_fm on a motion batch: mean cross-entropy of a motion token, and of each part's, in nats."""
-    hidden = model.hidden(batch.ids, alpha, use_cache=False)
-    sums, count, terms = [], 0, {}
-    for part, (logits, targets) in enumerate(model.motion_scores(hidden, batch.labels)):
-        total = F.cross_entropy(logits.float(), targets, reduction="sum", label_smoothing=smoothing)
-        sums.append(total)
-        count += len(targets)
-        terms[_part_name(part)] = total.detach() / max(len(targets), 1)
-    return {"motion": torch.stack(sums).sum() / max(count, 1), **terms}
-
-
-def _part_name(part: int) -> str:
-    return PART_NAMES[part] if part < len(PART_NAMES) else f"part{part}"
-
-
 def parameter_groups(model: Hmvlm, settings: InstructSettings) -> list[dict]:
     """Experts, motion tables and router, each with its own rate; the first sets the schedule."""
     tables = [*model.motion_embedding.parameters(), *model.motion_head.parameters()]
@@ -140,8 +130,8 @@ def train_instruct(settings: InstructSettings) -> Path:
     if settings.start_from is not None:
         model.load_adapter(settings.start_from)
     else:
-        text_std = float(model.base.get_input_embeddings().weight.float().std())
-        model.motion_embedding.start_from_codebook(tokenizer.codebook_vectors(), text_std)
+        vectors = tokenizer.codebook_vectors()
+        model.motion_embedding.start_from_codebook(vectors, model.text_std())
     data = PreparedDataset(settings.data, "train")
     if len(data) == 0:
         raise InvalidInput(f"{settings.data} has no clips to train on.")
@@ -161,7 +151,9 @@ def train_instruct(settings: InstructSettings) -> Path:
     )
     motion, general = _gate_embeddings(model, data, settings, cache)
     answered = read_answered(settings.source, model.processor)
-    if settings.start_from is None:  # else the experts have grown into the shares it gives
+    # afterwards the experts have grown into the shares it gives; without a zero expert there is
+    # no border to place
+    if settings.start_from is None and settings.moe.zero_expert:
         fitted = train_router(
             model.router, motion, general, steps=settings.gate_steps, weights=settings.gate
         )
@@ -204,8 +196,9 @@ def train_instruct(settings: InstructSettings) -> Path:
     )
     trained_for = time.monotonic() - spent["begun"]
     model.eval()
-    polished = polish_router(model.router, motion, general, steps=settings.gate_steps)
-    print(f"gate after instruction tuning: {_rounded(polished)}")
+    if settings.moe.zero_expert:
+        polished = polish_router(model.router, motion, general, steps=settings.gate_steps)
+        print(f"gate after instruction tuning: {_rounded(polished)}")
     model.save_adapter(settings.out / ADAPTER_FOLDER)
     record = {
         **_plain(settings),
@@ -247,6 +240,7 @@ def _rate(out: Path, rows: float, seconds: float) -> float:
 
 def _model_config(settings: InstructSettings, tokenizer: MotionTokenizer) -> HmvlmConfig:
     base, _, digest = load_base(settings.base_model)
+    own = base.config.get_text_config()
     parts, codes, _ = tokenizer.codebook_vectors().shape
     layout = settings.layout
     if len(layout.delays) != parts:
@@ -254,10 +248,15 @@ def _model_config(settings: InstructSettings, tokenizer: MotionTokenizer) -> Hmv
     return HmvlmConfig(
         base_model=settings.base_model,
         base_sha256=digest,
-        text_vocab_size=base.config.vocab_size,
-        hidden_size=base.config.hidden_size,
+        text_vocab_size=own.vocab_size,
+        hidden_size=own.hidden_size,
         parts=parts,
         codebook_size=codes,
+        moe=settings.moe,
+        gate=GateConfig(
+            encoder=settings.gate_encoder,
+            embed_dim=encoder_width(load_encoder(settings.gate_encoder)),
+        ),
         layout=layout,
     )
 
@@ -271,7 +270,8 @@ def _gate_embeddings(
     texts = with_instructions(collect_texts(settings.source, captions, test=False), rng)
     if model.encoder is None:
         raise AssetError("The gate's encoder is missing. Run `hmvlm fetch`.")
-    store = EmbeddingStore(model.encoder, cache / "gate.safetensors")
+    slug = re.sub(r"[^\w-]+", "_", settings.gate_encoder)
+    store = EmbeddingStore(model.encoder, cache / f"gate_{slug}.safetensors")
     every = store.embed(texts.motion + texts.general)
     return every[: len(texts.motion)], every[len(texts.motion) :]
 
@@ -297,35 +297,9 @@ def _gate_step(
         torch.cat([log_own, model.router.log_alpha(drawn[0])]),
         model.router.log_alpha(drawn[1]),
         settings.gate,
+        zero_expert=settings.moe.zero_expert,
     )
     return log_own.exp(), terms
-
-
-def validation_batches(folder: Path, model: Hmvlm) -> list[Batch]:
-    """Fixed batches of the val split: plain captions with their length, nothing replaced."""
-    data = PreparedDataset(folder, "val")
-    if len(data) == 0:
-        return []
-    quiet = SampleSettings(
-        with_seconds=1.0, with_last=0.0, no_caption=0.0, noise=0.0, composite_share=0.25
-    )
-    codes = tokenize_clips(data, model.motion_tokenizer, folder / CACHE_FOLDER)
-    sampler = InstructSampler(data, codes, model.processor, quiet, batch=24, seed=1)
-    return [sampler.batch(step) for step in range(8)]
-
-
-@torch.no_grad()
-def validation_loss(model: Hmvlm, batches: list[Batch]) -> dict[str, float]:
-    """Nats a motion token on clips never trained on, in all and for each part."""
-    sums: dict[str, float] = {}
-    tokens = 0
-    for batch in batches:
-        alpha = model.gate([model.processor.gate_text(c) for c in batch.captions])
-        count = int((batch.labels != IGNORE).sum())
-        tokens += count
-        for name, value in motion_loss(model, batch, alpha).items():
-            sums[name] = sums.get(name, 0.0) + float(value) * count
-    return {name: value / tokens for name, value in sums.items()}
 
 
 def read_settings(run: Path) -> tuple[InstructSettings, dict]:
@@ -333,6 +307,8 @@ def read_settings(run: Path) -> tuple[InstructSettings, dict]:
     path = run / RUN_FILE
     try:
         record = json.loads(path.read_text("utf-8"))
+        # runs from before these were settings have the defaults
+        record = {"moe": {}, "gate_encoder": InstructSettings.gate_encoder, **record}
         known = {f.name: record[f.name] for f in fields(InstructSettings)}
     except (OSError, ValueError, KeyError) as error:
         raise AssetError(f"{run} is not a finished run of `hmvlm-train instruct`.") from error
@@ -342,6 +318,7 @@ def read_settings(run: Path) -> tuple[InstructSettings, dict]:
         known[name] = Path(known[name]) if known[name] is not None else None
     layout = known["layout"]
     known["layout"] = LayoutConfig(layout["name"], tuple(layout["delays"]))
+    known["moe"] = MoeLoraConfig.from_dict(known["moe"])
     known["samples"] = SampleSettings(**known["samples"])
     known["gate"] = GateWeights(**known["gate"])
     return InstructSettings(**known), record
@@ -365,6 +342,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start-tokenizer", type=Path, help="tokenizer of that adapter, if it is another one"
     )
     parser.add_argument("--base-model", default="smollm2", help="an asset or a model folder")
+    add_mixture_arguments(parser)
     parser.add_argument("--layout", choices=("parallel", "flatten"), default="parallel")
     parser.add_argument(
         "--delays",
@@ -393,6 +371,8 @@ def run(args: argparse.Namespace) -> None:
             start_from=args.start_from,
             start_tokenizer=args.start_tokenizer,
             base_model=args.base_model,
+            moe=read_mixture(args),
+            gate_encoder=args.gate_encoder,
             layout=LayoutConfig(args.layout, args.delays),
             steps=args.steps,
             minutes=args.minutes,

@@ -6,44 +6,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from ..errors import AssetError
-
-ADAPTER_CONFIG = "adapter_config.json"
-ADAPTER_WEIGHTS = "adapter_model.safetensors"
-
-
-@dataclass(frozen=True)
-class MoeLoraConfig:
-    """The mixture of LoRA experts (HMVLM, section 3.1), named as in peft where peft has a name.
-
-    num_experts counts the zero expert, which has no weights.
-    """
-
-    num_experts: int = 5
-    r: int = 8
-    lora_alpha: float = 16.0
-    target_modules: tuple[str, ...] = (
-        "q_proj",
-        "k_proj",
-        "v_proj",
-        "o_proj",
-        "gate_proj",
-        "up_proj",
-        "down_proj",
-    )
-
-    @property
-    def trained_experts(self) -> int:
-        return self.num_experts - 1
-
-    @property
-    def scaling(self) -> float:
-        return self.lora_alpha / self.r
+from ..errors import AssetError, InvalidInput
+from .moe_lora.config import ADAPTER_CONFIG, PEFT_TYPE, MoeLoraConfig
 
 
 @dataclass(frozen=True)
 class GateConfig:
-    """The prompt's encoder and the 2-layer perceptron that turns it into expert weights."""
+    """The prompt's encoder and the 2-layer perceptron that turns it into expert weights.
+
+    encoder: an asset or a folder with a sentence encoder, or the text tower of a CLIP model as
+    "open_clip:MODEL/PRETRAINED", PRETRAINED being a tag of open_clip's or a file of weights (the
+    paper's is ViT-B-32, with embed_dim 512).
+    """
 
     encoder: str = "minilm"
     embed_dim: int = 384
@@ -86,11 +60,10 @@ class HmvlmConfig:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         data = dict(data)
-        moe, layout = dict(data.pop("moe")), dict(data.pop("layout"))
-        moe["target_modules"] = tuple(moe["target_modules"])
+        layout = dict(data.pop("layout"))
         layout["delays"] = tuple(layout["delays"])
         return cls(
-            moe=MoeLoraConfig(**moe),
+            moe=MoeLoraConfig.from_dict(data.pop("moe")),
             gate=GateConfig(**data.pop("gate")),
             layout=LayoutConfig(**layout),
             **data,
@@ -99,7 +72,7 @@ class HmvlmConfig:
     def save(self, folder: Path) -> None:
         """Write adapter_config.json, with the fields by which peft's tools know an adapter."""
         content = {
-            "peft_type": "MOE_LORA",
+            "peft_type": PEFT_TYPE,
             "task_type": "CAUSAL_LM",
             "base_model_name_or_path": self.base_model,
             "hmvlm": self.to_dict(),
@@ -114,5 +87,5 @@ class HmvlmConfig:
             return cls.from_dict(content["hmvlm"])
         except FileNotFoundError as error:
             raise AssetError(f"{path} is missing: this folder is not an HMVLM adapter.") from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, InvalidInput) as error:
             raise AssetError(f"{path} cannot be read as an HMVLM adapter: {error}") from error

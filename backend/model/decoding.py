@@ -286,15 +286,15 @@ def generate_text(
     rows = words.text_rows(words.chat_text(messages))
     ids = torch.from_numpy(rows)[None].to(model.device)
     cache = DynamicCache(config=model.base.config)
-    head, stop = model.base.get_output_embeddings(), words.tokenizer.eos_token_id
+    stop = model.stop_tokens()
     out: list[int] = []
     said = ""
     for _ in range(max_new_tokens):
         if is_cancelled():
             raise Cancelled
-        hidden = model.hidden(ids, weights, past_key_values=cache, use_cache=True)
-        token = int(head(hidden[:, -1]).argmax())
-        if token == stop:
+        logits = model.text_logits(ids, weights, past_key_values=cache, use_cache=True)
+        token = int(logits[0, -1].argmax())
+        if token in stop:
             break
         out.append(token)
         text = words.tokenizer.decode(out, skip_special_tokens=True)

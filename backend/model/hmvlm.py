@@ -13,11 +13,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..errors import AssetError
-from .configuration import ADAPTER_WEIGHTS, HmvlmConfig
-from .gate import PromptEncoder, Router
-from .moe_lora import inject_moe_lora
+from .configuration import HmvlmConfig
+from .gate import Router
+from .moe_lora import ADAPTER_WEIGHTS, inject_moe_lora
 from .motion_head import MotionEmbedding, MotionHead
 from .processing import EMPTY, IGNORE, HmvlmProcessor
+from .prompt_encoders import PromptEncoder
+
+_STD_ROWS = 1 << 16
 
 
 class Hmvlm(nn.Module):
@@ -43,7 +46,7 @@ class Hmvlm(nn.Module):
         self.motion_tokenizer = motion_tokenizer
         base.requires_grad_(False)
         self.base = base
-        self.mixture = inject_moe_lora(base.get_decoder().layers, config.moe)
+        self.mixture = inject_moe_lora(base, config.moe)
         self.router = Router(config.gate, config.moe.num_experts)
         self.motion_embedding = MotionEmbedding(config)
         self.motion_head = MotionHead(config)
@@ -66,7 +69,12 @@ class Hmvlm(nn.Module):
         return self.router(self.encoder.encode(prompts).to(self.device)).cpu()
 
     def skips_experts(self, alpha: Tensor) -> Tensor:
-        """(B, E) -> (B,) bool: rows that are answered by the base model alone."""
+        """(B, E) -> (B,) bool: rows that are answered by the base model alone.
+
+        None are where the mixture has no zero expert.
+        """
+        if not self.config.moe.zero_expert:
+            return torch.zeros(len(alpha), dtype=torch.bool, device=alpha.device)
         return alpha[:, 0] >= self.config.gate.skip_threshold
 
     def embed(self, ids: Tensor) -> Tensor:
@@ -93,9 +101,36 @@ class Hmvlm(nn.Module):
 
         kwargs (cache, mask, positions) go to the base model's decoder.
         """
-        with self.mixture.using(alpha, self.config.moe):
+        with self.mixture.using(alpha):
             output = self.base.get_decoder()(inputs_embeds=self.embed(ids), **kwargs)
         return output.last_hidden_state
+
+    def text_logits(
+        self, ids: Tensor, alpha: Tensor | None, keep: int | Tensor = 1, **kwargs: Any
+    ) -> Tensor:
+        """Scores of the words as the base model itself gives them, caps and scales included.
+
+        ids (B, N, P), alpha as in `hidden`; keep: how many last rows, or the indices (M,) of rows
+        -> (B, M, V).
+        """
+        with self.mixture.using(alpha):
+            output = self.base(inputs_embeds=self.embed(ids), logits_to_keep=keep, **kwargs)
+        return output.logits
+
+    def stop_tokens(self) -> set[int]:
+        """The words that end an answer: the base model's own, and its tokenizer's."""
+        own = self.base.generation_config.eos_token_id
+        own = own if isinstance(own, list) else [own]
+        return {t for t in (*own, self.processor.tokenizer.eos_token_id) if t is not None}
+
+    def text_std(self) -> float:
+        """Spread of the text embeddings as they enter the decoder.
+
+        That is not the spread of the table in every model: Gemma's is scaled on the way.
+        """
+        table = self.base.get_input_embeddings()
+        ids = torch.arange(0, table.num_embeddings, 1 + table.num_embeddings // _STD_ROWS)
+        return float(table(ids.to(self.device)).float().std())
 
     def motion_scores(self, hidden: Tensor, labels: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Scores at every labelled cell, each part given the parts before it in the same row.

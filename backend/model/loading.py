@@ -8,10 +8,10 @@ import torch
 
 from .. import assets
 from ..errors import AssetError
-from .configuration import HmvlmConfig
-from .gate import PromptEncoder
+from .configuration import GateConfig, HmvlmConfig
 from .hmvlm import Hmvlm
 from .processing import HmvlmProcessor
+from .prompt_encoders import OPEN_CLIP, OpenClipEncoder, PromptEncoder, SentenceEncoder
 
 DEFAULT_CHECKPOINT = Path(__file__).resolve().parent.parent / "weights" / "default"
 ADAPTER_FOLDER = "adapter"
@@ -54,8 +54,27 @@ def load_base(name: str, dtype: torch.dtype = torch.float32) -> tuple[Any, Any, 
 
 
 def load_encoder(name: str) -> PromptEncoder:
-    """The gate's frozen prompt encoder."""
-    return PromptEncoder.from_pretrained(assets.ensure(name))
+    """The gate's frozen prompt encoder: an asset, a folder, or open_clip:MODEL/PRETRAINED."""
+    if name.startswith(OPEN_CLIP):
+        return OpenClipEncoder.from_name(name)
+    if name not in assets.ASSETS and Path(name).is_dir():
+        return SentenceEncoder.from_pretrained(Path(name))
+    return SentenceEncoder.from_pretrained(assets.ensure(name))
+
+
+def encoder_width(encoder: PromptEncoder) -> int:
+    """D of the embeddings."""
+    return encoder.encode(["a person walks"]).shape[1]
+
+
+def _fitting_encoder(gate: GateConfig) -> PromptEncoder:
+    encoder = load_encoder(gate.encoder)
+    if (width := encoder_width(encoder)) != gate.embed_dim:
+        raise AssetError(
+            f"The gate's encoder '{gate.encoder}' gives {width} numbers a prompt, the gate reads "
+            f"{gate.embed_dim}: choose the encoder that the weights were trained with."
+        )
+    return encoder
 
 
 def build_hmvlm(
@@ -69,16 +88,15 @@ def build_hmvlm(
             f"{config.base_sha256[:12]}..., found {digest[:12]}...). Run `hmvlm fetch --force` or "
             "choose the base model that it names."
         )
-    if base.config.hidden_size != config.hidden_size or base.config.vocab_size != (
-        config.text_vocab_size
-    ):
+    own = base.config.get_text_config()
+    if own.hidden_size != config.hidden_size or own.vocab_size != config.text_vocab_size:
         raise AssetError(
-            f"The base model '{config.base_model}' has hidden size {base.config.hidden_size} and "
-            f"{base.config.vocab_size} words; the checkpoint wants {config.hidden_size} and "
+            f"The base model '{config.base_model}' has hidden size {own.hidden_size} and "
+            f"{own.vocab_size} words; the checkpoint wants {config.hidden_size} and "
             f"{config.text_vocab_size}."
         )
     processor = HmvlmProcessor(config, text_tokenizer)
-    return Hmvlm(config, base, processor, load_encoder(config.gate.encoder), motion_tokenizer)
+    return Hmvlm(config, base, processor, _fitting_encoder(config.gate), motion_tokenizer)
 
 
 def load_hmvlm(checkpoint: Path | None = None, device: str = "cpu") -> Hmvlm:

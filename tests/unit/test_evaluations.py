@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The dialogue and speed evaluations on toys: what they count and what they catch."""
 
+import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,8 @@ from backend.model.hmvlm import Hmvlm
 from blender_addon.shared.motion import Motion
 from training import cli
 from training.evaluate_dialogue import evaluate_dialogue, summarise
+from training.evaluate_experts import build_variants
+from training.evaluate_experts import measure as measure_experts
 from training.evaluate_speed import measure
 
 QUESTIONS = [["why is it so", "and then"], ["tell me a joke"]]
@@ -70,3 +74,58 @@ def test_speed_refuses_what_it_cannot_time(option: list[str], capsys) -> None:
 def test_dialogue_says_what_is_missing(tmp_path: Path, capsys) -> None:
     assert cli.main(["evaluate", "dialogue", "--source", str(tmp_path)]) == 1
     assert "mt-bench.jsonl is missing" in capsys.readouterr().err
+
+
+@torch.no_grad()
+def test_the_variants_that_are_timed_compute_the_same_over_the_same_weights() -> None:
+    base = tiny_base()
+    ids = torch.arange(9)[None]
+    variants = build_variants(base, [1, 4], rank=2)
+    assert [(v.name, v.experts, v.rank) for v in variants] == [
+        ("base model", 0, 0),
+        ("fused", 1, 2),
+        ("explicit sum", 1, 2),
+        ("fused", 4, 6),
+        ("explicit sum", 4, 6),
+    ]
+    logits = [v.call(input_ids=ids).logits for v in variants]
+    for fused, explicit in ((1, 2), (3, 4)):
+        torch.testing.assert_close(logits[fused], logits[explicit], atol=1e-5, rtol=1e-5)
+        assert not torch.allclose(logits[fused], logits[0], atol=1e-5)
+    base.get_input_embeddings().weight.zero_()
+    changed = [v.call(input_ids=ids).logits for v in variants]
+    assert not any(torch.allclose(a, b) for a, b in zip(changed, logits, strict=True))
+
+
+def test_experts_take_turns_and_the_first_round_does_not_count() -> None:
+    order: list[str] = []
+    variants = build_variants(tiny_base(), [2], rank=2)
+
+    def noted(variant):
+        def call(**inputs):
+            order.append(variant.name)
+            if len(order) <= 6:
+                time.sleep(0.2)
+            return variant.call(**inputs)
+
+        return replace(variant, call=call)
+
+    table = measure_experts([noted(v) for v in variants], torch.arange(6)[None], repeats=2)
+    names = ["base model", "fused", "explicit sum"]
+    turns = names + names[1:] + names[:1] + names[2:] + names[:2]
+    assert order == [name for name in turns for _ in range(2)]  # a prefill and a decode each
+    assert [row.variant for row in table] == names
+    assert (table[0].prefill_ratio, table[0].decode_ratio) == (1.0, 1.0)
+    assert all(0 < row.prefill < 200 and 0 < row.decode < 200 for row in table)
+
+
+def test_experts_prints_every_variant(tmp_path: Path, capsys) -> None:
+    out = tmp_path / "experts.json"
+    small = ["--tiny", "--repeats", "1", "--threads", "1", "--tokens", "6", "--out", str(out)]
+    assert cli.main(["evaluate", "experts", *small]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("explicit sum") == printed.count("fused") == 5
+    figures = json.loads(out.read_text())["figures"]
+    assert [row["experts"] for row in figures] == [0, 1, 1, 2, 2, 5, 5, 9, 9, 17, 17]
+    assert [row["rank"] for row in figures[1::2]] == [8, 8, 32, 64, 128]
+    assert cli.main(["evaluate", "experts", "--tiny", "--experts", "0"]) == 1

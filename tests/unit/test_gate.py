@@ -89,6 +89,15 @@ def test_balance_is_zero_when_even_and_grows_when_one_expert_takes_all() -> None
     assert terms[1].item() > 1.0
 
 
+def test_without_a_zero_expert_only_the_balance_is_trained() -> None:
+    taken = torch.tensor([[0.96, 0.01, 0.01, 0.01, 0.01]]).log()
+    general = torch.tensor([[0.2] * 5]).log()
+    terms = gate_terms(taken, general, GateWeights(), zero_expert=False)
+    assert set(terms) == {"gate", "balance"}
+    assert terms["balance"].item() > 1.0
+    assert terms["gate"].item() == pytest.approx(GateWeights().balance * terms["balance"].item())
+
+
 def test_instructions_come_with_both_kinds() -> None:
     both = with_instructions(GateTexts(["a man walks"], ["what is water?"]), random.Random(0))
     assert both.motion == ["a man walks", "Animate: a man walks"]

@@ -9,11 +9,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny_hmvlm import LetterTokenizer, WordEncoder, tiny_base, tiny_config, tiny_hmvlm
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from backend import assets
 from backend.errors import AssetError
 from backend.model import loading
-from backend.model.configuration import ADAPTER_WEIGHTS, HmvlmConfig
+from backend.model.configuration import HmvlmConfig
+from backend.model.hmvlm import Hmvlm
+from backend.model.moe_lora import ADAPTER_WEIGHTS
+from backend.model.processing import HmvlmProcessor
 from backend.motion.tokenizer import MotionTokenizer, tokenizer_config
 
 
@@ -59,7 +63,7 @@ def test_the_adapter_holds_nothing_of_the_base(tmp_path: Path) -> None:
     model = tiny_hmvlm()
     model.save_adapter(tmp_path)
     names = load_file(tmp_path / ADAPTER_WEIGHTS).keys()
-    assert not any("base.weight" in n or "embed_tokens" in n or "lm_head" in n for n in names)
+    assert not any("base_layer" in n or "embed_tokens" in n or "lm_head" in n for n in names)
     assert any(n.endswith("lora_A") for n in names)
 
 
@@ -93,6 +97,46 @@ def test_a_base_of_another_shape_is_refused(tmp_path: Path, tiny_world: None) ->
     folder = _checkpoint(tmp_path, hidden_size=64)
     with pytest.raises(AssetError, match="hidden size 32"):
         loading.load_hmvlm(folder)
+
+
+def test_an_encoder_of_another_width_is_refused(tmp_path: Path, tiny_world: None, monkeypatch):
+    folder = _checkpoint(tmp_path)
+    monkeypatch.setattr(loading, "load_encoder", lambda name: WordEncoder(9))
+    with pytest.raises(AssetError, match="gives 9 numbers a prompt, the gate reads 8"):
+        loading.load_hmvlm(folder)
+
+
+def test_the_shipped_weights_have_the_names_and_shapes_of_the_model() -> None:
+    folder = loading.DEFAULT_CHECKPOINT / loading.ADAPTER_FOLDER
+    config = HmvlmConfig.load(folder)
+    with torch.device("meta"):  # the base model's form without its half gigabyte
+        base = LlamaForCausalLM(
+            LlamaConfig(
+                vocab_size=config.text_vocab_size,
+                hidden_size=config.hidden_size,
+                intermediate_size=1536,
+                num_hidden_layers=30,
+                num_attention_heads=9,
+                num_key_value_heads=3,
+                tie_word_embeddings=True,
+            )
+        )
+        model = Hmvlm(config, base, HmvlmProcessor(config, LetterTokenizer()))
+    own = {name: value.shape for name, value in model.adapter_state().items()}
+    shipped = load_file(folder / ADAPTER_WEIGHTS)
+    assert own == {name: value.shape for name, value in shipped.items()}
+
+
+def test_a_mixture_without_a_zero_expert_round_trips_and_skips_nothing(tmp_path: Path) -> None:
+    config = tiny_config()
+    moe = replace(config.moe, zero_expert=False, target_modules="all-linear")
+    config = replace(config, moe=moe)
+    config.save(tmp_path)
+    assert HmvlmConfig.load(tmp_path) == config
+    model = Hmvlm(config, tiny_base(), HmvlmProcessor(config, LetterTokenizer()), WordEncoder(8))
+    assert not model.skips_experts(torch.tensor([[1.0, 0, 0, 0, 0]]))[0]
+    ids = torch.from_numpy(model.processor.prompt_ids("a man walks"))[None]
+    assert model.hidden(ids, model.gate(["a man walks"])).shape[:2] == ids.shape[:2]
 
 
 def test_weights_of_another_configuration_are_refused(tmp_path: Path) -> None:

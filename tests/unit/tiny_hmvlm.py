@@ -4,13 +4,14 @@
 from dataclasses import replace
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
+from tiny_models import TEXT_SIZE, tiny_causal_lm
+from transformers import LlamaForCausalLM, PreTrainedModel
 
-from backend.model.configuration import GateConfig, HmvlmConfig, LayoutConfig, MoeLoraConfig
+from backend.model.configuration import GateConfig, HmvlmConfig, LayoutConfig
 from backend.model.hmvlm import Hmvlm
+from backend.model.moe_lora import MoeLoraConfig
 from backend.model.processing import HmvlmProcessor
 
-TEXT_SIZE = 100
 CODES = 16
 LAYOUTS = (
     LayoutConfig("parallel"),
@@ -62,28 +63,20 @@ def tiny_config(layout: LayoutConfig = LAYOUTS[0]) -> HmvlmConfig:
 
 
 def tiny_base(seed: int = 0) -> LlamaForCausalLM:
-    torch.manual_seed(seed)
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=TEXT_SIZE,
-            hidden_size=32,
-            intermediate_size=48,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            eos_token_id=99,
-            initializer_range=0.3,
-        )
-    ).eval()
+    return tiny_causal_lm("llama", seed)
 
 
 def tiny_hmvlm(
-    layout: LayoutConfig = LAYOUTS[0], *, seed: int = 0, threshold: float = 0.99
+    layout: LayoutConfig = LAYOUTS[0],
+    *,
+    seed: int = 0,
+    threshold: float = 0.99,
+    base: PreTrainedModel | None = None,
 ) -> Hmvlm:
     """Experts and tables are random, not zero, so that every path has an effect."""
     config = tiny_config(layout)
     config = replace(config, gate=replace(config.gate, skip_threshold=threshold))
-    base = tiny_base(seed)
+    base = tiny_base(seed) if base is None else base
     model = Hmvlm(config, base, HmvlmProcessor(config, LetterTokenizer()), WordEncoder(8))
     with torch.no_grad():
         for name, value in model.adapter_state().items():
