@@ -13,9 +13,10 @@ from safetensors.torch import load_file, save_file
 from tiny_hmvlm import LetterTokenizer, WordEncoder, tiny_base, tiny_config
 
 from backend.errors import AssetError, InvalidInput
-from backend.model.configuration import ADAPTER_WEIGHTS, HmvlmConfig
+from backend.model.configuration import HmvlmConfig
 from backend.model.hmvlm import Hmvlm
 from backend.model.loading import ADAPTER_FOLDER
+from backend.model.moe_lora import ADAPTER_WEIGHTS
 from backend.model.processing import HmvlmProcessor
 from backend.motion.representation import FEATURE_DIM
 from backend.motion.tokenizer import MotionTokenizer, MotionTokenizerConfig
@@ -55,7 +56,8 @@ def _build(config: HmvlmConfig, *, motion_tokenizer: MotionTokenizer, dtype: tor
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> InstructSettings:
-    monkeypatch.setattr("training.instruct.PreparedDataset", MadeUpData)
+    for module in ("instruct", "motion_loss"):
+        monkeypatch.setattr(f"training.{module}.PreparedDataset", MadeUpData)
     monkeypatch.setattr("training.instruct.build_hmvlm", _build)
     monkeypatch.setattr(
         "training.instruct._model_config",
