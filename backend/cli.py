@@ -39,6 +39,7 @@ def build_parser(verb: str) -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     _add_serve(verbs)
     _add_generate(verbs)
+    _add_chat(verbs)
     _add_gate(verbs)
     _add_fetch(verbs)
     _add_doctor(verbs)
@@ -76,6 +77,30 @@ def _add_generate(verbs: Verbs) -> None:
     parser.add_argument("--out", type=Path, required=True, help="motion.npz or motion.bvh")
     _add_client(parser)
     parser.set_defaults(run=_generate)
+
+
+def _add_chat(verbs: Verbs) -> None:
+    parser = verbs.add_parser("chat", help="talk to the model; ask for a motion and it is saved")
+    parser.add_argument(
+        "--message",
+        action="append",
+        metavar="TEXT",
+        help="a turn, in place of typing; may be given several times",
+    )
+    parser.add_argument("--json", action="store_true", help="a JSON object a turn, not streamed")
+    parser.add_argument("--system", metavar="TEXT", help="replaces the base model's system prompt")
+    parser.add_argument("--seconds", type=float, help="length of motions; the model chooses if not")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--temperature", type=float, help="of the text; 0, the default: the base model's answer"
+    )
+    parser.add_argument("--max-new-tokens", type=int, metavar="N", help="longest answer")
+    parser.add_argument(
+        "--out", type=Path, default=Path(), metavar="DIR", help="where motions go (default: here)"
+    )
+    parser.add_argument("--format", choices=("npz", "bvh", "both"), default="npz")
+    _add_client(parser)
+    parser.set_defaults(run=_chat)
 
 
 def _add_gate(verbs: Verbs) -> None:
@@ -158,6 +183,12 @@ def _generate(options: argparse.Namespace) -> int:
 
     _end_like_ctrl_c()
     return generate(options)
+
+
+def _chat(options: argparse.Namespace) -> int:
+    from backend.chat_cli import chat
+
+    return chat(options)
 
 
 def _gate(options: argparse.Namespace) -> int:

@@ -6,11 +6,12 @@ import json
 import re
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from backend.errors import InvalidInput
-from backend.session import open_session
+from backend.session import Session, open_session
 from blender_addon.core.client import ClientEvent
 from blender_addon.core.jobs import Job
 from blender_addon.shared import protocol
@@ -44,11 +45,11 @@ def generate(options: argparse.Namespace) -> int:
             arrays |= motion_arrays(clip, f"{name}_")
     show = ProgressLine()
     started = time.monotonic()
-    with _session(options, show) as session:
+    with client_session(options, show) as session:
         job = session.run("text_to_motion", params, arrays, show.event)
     show.end()
     motion = job.motion()
-    _write(motion, out)
+    write_motion(motion, out)
     took = time.monotonic() - started
     alpha = job.values.get("alpha") or [0.0]
     print(
@@ -62,7 +63,7 @@ def gate(options: argparse.Namespace) -> int:
     """Print how the experts share each prompt; alpha_0 is the base model's own part."""
     prompts = _read_prompts(options.file)
     show = ProgressLine()
-    with _session(options, show) as session:
+    with client_session(options, show) as session:
         for start in range(0, len(prompts), GATE_BATCH):
             batch = prompts[start : start + GATE_BATCH]
             job = session.run("gate", {"prompts": batch}, on_event=show.event)
@@ -112,7 +113,10 @@ def _without_numbers(message: str) -> str:
     return re.sub(r"[0-9.]+", "", message)
 
 
-def _session(options: argparse.Namespace, show: ProgressLine) -> Any:
+def client_session(
+    options: argparse.Namespace, show: ProgressLine
+) -> AbstractContextManager[Session]:
+    """A session with the server that the options of the command line name."""
     arguments: list[str] = []
     if options.device != "auto":
         arguments += ["--device", options.device]
@@ -134,7 +138,8 @@ def _load(path: Path | None) -> Motion | None:
         raise InvalidInput(str(error)) from error
 
 
-def _write(motion: Motion, out: Path) -> None:
+def write_motion(motion: Motion, out: Path) -> None:
+    """Write a motion as the .npz or .bvh that its name says. Raises InvalidInput if it cannot."""
     try:
         if out.suffix.lower() == ".npz":
             motion.save_npz(out)

@@ -8,7 +8,7 @@ import msgspec
 
 from backend.engine import Arrays, EngineOptions, JobContext, Output, Params, Task
 from backend.errors import HmvlmError, InvalidInput
-from backend.tasks.requests import TextToMotionParams, validate
+from backend.tasks.requests import ChatParams, TextToMotionParams, validate, validate_chat
 from blender_addon.shared.codec import motion_arrays, motion_from_arrays
 from blender_addon.shared.motion import Motion, MotionError
 
@@ -30,6 +30,7 @@ class HmvlmEngine:
         self.device = ""
         self.tasks: Mapping[str, Task] = {
             "text_to_motion": TextToMotion(self),
+            "chat": Chat(self),
             "gate": Gate(self),
         }
 
@@ -106,12 +107,10 @@ class TextToMotion:
     def run(self, params: Params, arrays: Arrays, job: JobContext) -> Output:
         from backend.tasks.text_to_motion import text_to_motion
 
-        def on_chunk(start_frame: int, motion: Motion) -> None:
-            values = {"fps": float(motion.fps)}
-            job.chunk(start_frame=start_frame, values=values, arrays=motion_arrays(motion))
-
         request = parse_text_to_motion(params, arrays)
-        made = text_to_motion(self._engine.model, request, job.progress, on_chunk, job.is_cancelled)
+        made = text_to_motion(
+            self._engine.model, request, job.progress, _motion_chunks(job), job.is_cancelled
+        )
         values = {
             "fps": float(made.motion.fps),
             "prompt": request.prompt,
@@ -136,6 +135,14 @@ def parse_text_to_motion(params: Params, arrays: Arrays) -> TextToMotionParams:
     )
 
 
+def _motion_chunks(job: JobContext) -> Callable[[int, Motion], None]:
+    def on_chunk(start_frame: int, motion: Motion) -> None:
+        values = {"fps": float(motion.fps)}
+        job.chunk(start_frame=start_frame, values=values, arrays=motion_arrays(motion))
+
+    return on_chunk
+
+
 def _clip(arrays: Arrays, name: str, fps: float | None) -> Motion | None:
     if f"{name}_poses" not in arrays:
         return None
@@ -143,6 +150,51 @@ def _clip(arrays: Arrays, name: str, fps: float | None) -> Motion | None:
         return motion_from_arrays(arrays, fps or 0.0, f"{name}_")
     except MotionError as error:
         raise InvalidInput(f"The {name} motion cannot be used: {error}.") from error
+
+
+# --- chat -------------------------------------------------------------------------------------
+
+
+class Chat:
+    """The answer to the last turn of a conversation: text, or a motion and a sentence about it.
+
+    params: the fields of ChatParams; messages are objects with role, content and, where an answer
+    made a motion, motion (prompt, seconds). Chunks carry text, or motion as for TextToMotion.
+    Result: text, message (append it to the next request's messages), alpha, tokens, complete,
+    dropped_turns; for a motion also poses (T, 22, 3), trans (T, 3), fps, prompt and seed.
+    """
+
+    def __init__(self, engine: HmvlmEngine) -> None:
+        self._engine = engine
+
+    def check(self, params: Params, arrays: Arrays) -> None:
+        validate_chat(_convert(params, ChatParams))
+
+    def run(self, params: Params, arrays: Arrays, job: JobContext) -> Output:
+        from backend.tasks.chat import chat
+
+        said = chat(
+            self._engine.model,
+            _convert(params, ChatParams),
+            job.progress,
+            lambda text: job.chunk(text=text),
+            _motion_chunks(job),
+            job.is_cancelled,
+        )
+        values: dict[str, Any] = {
+            "text": said.text,
+            "message": msgspec.to_builtins(said.message),
+            "alpha": said.alpha,
+            "tokens": said.tokens,
+            "complete": said.complete,
+            "dropped_turns": said.dropped_turns,
+        }
+        if said.motion is None or said.message.motion is None:
+            return Output(values)
+        values["fps"] = float(said.motion.motion.fps)
+        values["prompt"] = said.message.motion.prompt
+        values["seed"] = int(said.motion.seed)
+        return Output(values, motion_arrays(said.motion.motion))
 
 
 # --- gate -------------------------------------------------------------------------------------

@@ -47,9 +47,11 @@ RULES = (
     Rule("backend.worker_messages", SERVER.own, SERVER.outside, NO_TORCH),
     Rule("backend.processes", SERVER.own, ("psutil",), NO_TORCH),
     Rule("backend.tasks.requests", SERVER.own, ("numpy", "msgspec"), NO_TORCH),
+    Rule("backend.tasks.follow_ups", SERVER.own, (), NO_TORCH),
     # these are clients of the server, as Blender is
     Rule("backend.session", ("backend", *CLIENT), None, NO_TORCH),
     Rule("backend.client_cli", ("backend", *CLIENT), None, NO_TORCH),
+    Rule("backend.chat_cli", ("backend", *CLIENT), None, NO_TORCH),
     Rule("backend.doctor", ("backend", *CLIENT), None, NO_TORCH),
     # starts real Blender; what runs inside it is a program of its own
     Rule("backend.demo", ("backend", "blender_addon"), None, ("torch",)),

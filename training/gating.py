@@ -18,7 +18,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from backend.model.gate import Router, gate_loss
-from backend.model.processing import MOTION_INSTRUCTION, SYSTEM_PROMPT
+from backend.model.processing import MOTION_INSTRUCTION, QUESTION_INSTRUCTION, SYSTEM_PROMPT
 from backend.model.prompt_encoders import PromptEncoder
 from training.data.dialogue import (
     animator_prompts,
@@ -28,7 +28,7 @@ from training.data.dialogue import (
 )
 from training.data.general_prompts import topical_prompts
 
-_GENERAL_INSTRUCTIONS = (SYSTEM_PROMPT + ".", "Answer the question.")
+_GENERAL_INSTRUCTIONS = (SYSTEM_PROMPT + ".", QUESTION_INSTRUCTION)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,9 @@ class SamplingOptions:
     guidance: float = 1.0
 
 
+GREEDY = SamplingOptions(temperature=0.0)
+
+
 @dataclass(frozen=True)
 class MotionRequest:
     """One row of a batch. steps: exact length, or None when the model chooses.
@@ -268,32 +271,39 @@ def generate_text(
     model: Hmvlm,
     messages: list[dict[str, str]],
     *,
+    alpha: Tensor | None = None,
+    options: SamplingOptions = GREEDY,
+    seed: int = 0,
     max_new_tokens: int = 256,
     on_text: Callable[[str], None] = lambda text: None,
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> tuple[str, list[int], Tensor]:
-    """The assistant's greedy answer, its token ids, and alpha (E,).
+    """The assistant's answer, greedy by default, its token ids, and alpha (E,).
 
-    The gate reads the last message of the user. Where alpha_0 is at the threshold or above, the
-    experts are skipped; only text ids can be drawn in any case, so the answer is the base model's.
+    alpha: (E,), or None for the gate to read the last message of the user. Where alpha_0 is at the
+    threshold or above, the experts are skipped; only text ids can be drawn in any case, so the
+    answer is the base model's.
     """
     question = next((m["content"] for m in reversed(messages) if m["role"] == "user"), "")
     if not question.strip():
         raise InvalidInput("The message is empty. Type a question.")
-    alpha = model.gate([question])
-    weights = None if bool(model.skips_experts(alpha)[0]) else alpha.to(model.device)
+    shares = model.gate([question]) if alpha is None else alpha[None]
+    weights = None if bool(model.skips_experts(shares)[0]) else shares.to(model.device)
     words = model.processor
     rows = words.text_rows(words.chat_text(messages))
     ids = torch.from_numpy(rows)[None].to(model.device)
     cache = DynamicCache(config=model.base.config)
     stop = model.stop_tokens()
+    generator = torch.Generator().manual_seed(seed)
     out: list[int] = []
-    said = ""
+    said = text = ""
     for _ in range(max_new_tokens):
         if is_cancelled():
             raise Cancelled
-        logits = model.text_logits(ids, weights, past_key_values=cache, use_cache=True)
-        token = int(logits[0, -1].argmax())
+        logits = model.text_logits(ids, weights, past_key_values=cache, use_cache=True)[0, -1]
+        # the best is taken where the base model's own `generate` takes it: on the device
+        greedy = options.temperature == 0.0
+        token = int(logits.argmax()) if greedy else draw(logits, options, generator)
         if token in stop:
             break
         out.append(token)
@@ -304,4 +314,6 @@ def generate_text(
             said = text
         ids = torch.full((1, 1, words.parts), EMPTY, dtype=torch.long, device=model.device)
         ids[0, 0, 0] = token
-    return words.tokenizer.decode(out, skip_special_tokens=True), out, alpha[0]
+    if text != said:
+        on_text(text[len(said) :])
+    return text, out, shares[0]

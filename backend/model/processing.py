@@ -27,6 +27,7 @@ STEPS_PER_SECOND = 5.0  # 20 frames a second, 4 frames a time step
 FRAMES_PER_STEP = 4
 
 MOTION_INSTRUCTION = "Animate:"
+QUESTION_INSTRUCTION = "Answer the question."
 SYSTEM_PROMPT = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 
 

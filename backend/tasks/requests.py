@@ -15,6 +15,11 @@ MAX_SEED = 2**63 - 1
 MAX_TEMPERATURE = 5.0
 MAX_GUIDANCE = 10.0
 DEFAULT_GUIDANCE = 3.0
+CHAT_ROLES = ("system", "user", "assistant")
+MAX_MESSAGES = 2000
+MAX_MESSAGE_CHARS = 20_000
+MAX_NEW_TOKENS = 2048
+DEFAULT_NEW_TOKENS = 256
 
 
 @dataclass(frozen=True)
@@ -36,13 +41,44 @@ class TextToMotionParams:
     end: Motion | None = None
 
 
+@dataclass(frozen=True)
+class MadeMotion:
+    """The motion of an earlier answer: the prompt it was made from, and its length."""
+
+    prompt: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ChatMessage:
+    """role: one of CHAT_ROLES. motion: what an answer of the assistant made, None for text."""
+
+    role: str
+    content: str
+    motion: MadeMotion | None = None
+
+
+@dataclass(frozen=True)
+class ChatParams:
+    """A conversation that ends with the user's turn.
+
+    temperature, top_p: how the text is drawn; 0 is greedy, as the base model is compared. seconds:
+    length of a motion, should one be asked for; None lets the model choose. seed: of both.
+    """
+
+    messages: tuple[ChatMessage, ...]
+    max_new_tokens: int = DEFAULT_NEW_TOKENS
+    seed: int = 0
+    temperature: float = 0.0
+    top_p: float = 0.9
+    seconds: float | None = None
+
+
 def validate(params: TextToMotionParams) -> None:
     """Raises InvalidInput, with what to do instead, for a request that cannot be served."""
     check_prompt(params.prompt)
-    if params.seconds is not None:
-        _within("The length", params.seconds, MIN_SECONDS, MAX_SECONDS, " seconds")
-    if not isinstance(params.seed, int) or not 0 <= params.seed <= MAX_SEED:
-        raise InvalidInput(f"The seed must be a whole number from 0 to {MAX_SEED}.")
+    check_seconds(params.seconds)
+    _check_seed(params.seed)
     _within("The temperature", params.temperature, 0.0, MAX_TEMPERATURE)
     _within("top_p", params.top_p, 0.01, 1.0)
     _within("The guidance", params.guidance, 0.0, MAX_GUIDANCE)
@@ -51,6 +87,62 @@ def validate(params: TextToMotionParams) -> None:
             raise InvalidInput(
                 f"The {name} motion has one frame: give one of at least 0.2 seconds."
             )
+
+
+def validate_chat(params: ChatParams) -> None:
+    """Raises InvalidInput, with what to do instead, for a conversation that cannot be answered."""
+    messages = params.messages
+    if not messages or messages[-1].role != "user":
+        raise InvalidInput("The conversation must end with a message of the user.")
+    if len(messages) > MAX_MESSAGES:
+        raise InvalidInput(
+            f"The conversation has {len(messages):,} messages, {MAX_MESSAGES:,} are allowed. "
+            "Begin a new one."
+        )
+    for number, message in enumerate(messages, 1):
+        _check_message(number, message)
+    tokens = params.max_new_tokens
+    if not isinstance(tokens, int) or not 1 <= tokens <= MAX_NEW_TOKENS:
+        raise InvalidInput(f"An answer may have from 1 to {MAX_NEW_TOKENS} tokens.")
+    check_seconds(params.seconds)
+    _check_seed(params.seed)
+    _within("The temperature", params.temperature, 0.0, MAX_TEMPERATURE)
+    _within("top_p", params.top_p, 0.01, 1.0)
+
+
+def _check_message(number: int, message: ChatMessage) -> None:
+    if message.role not in CHAT_ROLES:
+        raise InvalidInput(
+            f"Message {number} has the role {message.role!r}: use {', '.join(CHAT_ROLES)}."
+        )
+    if message.role == "system" and number > 1:
+        raise InvalidInput(f"Message {number} is a system message: only the first may be one.")
+    if not message.content.strip() and message.role == "user":
+        raise InvalidInput(f"Message {number} is empty. Ask something, or describe a motion.")
+    if len(message.content) > MAX_MESSAGE_CHARS:
+        raise InvalidInput(
+            f"Message {number} has {len(message.content):,} characters, "
+            f"{MAX_MESSAGE_CHARS:,} are allowed. Send a shorter one."
+        )
+    if message.motion is not None:
+        if message.role != "assistant":
+            raise InvalidInput(f"Message {number} has a motion: only the assistant makes motions.")
+        check_prompt(message.motion.prompt)
+        # a clip that was continued or cropped may be of any length
+        _within(
+            "The length of an earlier motion", message.motion.seconds, 0.0, math.inf, " seconds"
+        )
+
+
+def check_seconds(seconds: float | None) -> None:
+    """Raises InvalidInput for a length of a motion that is out of range; None is fine."""
+    if seconds is not None:
+        _within("The length", seconds, MIN_SECONDS, MAX_SECONDS, " seconds")
+
+
+def _check_seed(seed: int) -> None:
+    if not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
+        raise InvalidInput(f"The seed must be a whole number from 0 to {MAX_SEED}.")
 
 
 def check_prompt(prompt: str) -> None:

@@ -9,7 +9,7 @@ from backend.cli import build_parser, main
 
 
 def test_every_verb_explains_itself(capsys):
-    for verb in ("serve", "generate", "gate", "fetch", "doctor"):
+    for verb in ("serve", "generate", "chat", "gate", "fetch", "doctor"):
         with pytest.raises(SystemExit) as stop:
             build_parser(verb).parse_args([verb, "--help"])
         assert stop.value.code == 0

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 from backend.errors import InvalidInput
-from backend.tasks.requests import MAX_PROMPT_CHARS, TextToMotionParams, validate
+from backend.tasks.requests import (
+    MAX_PROMPT_CHARS,
+    ChatMessage,
+    ChatParams,
+    MadeMotion,
+    TextToMotionParams,
+    validate,
+    validate_chat,
+)
 from blender_addon.shared.motion import Motion
 
 
@@ -47,3 +55,45 @@ def test_accepted() -> None:
     validate(
         TextToMotionParams("ein Mann geht, 人が歩く", seconds=30.0, temperature=0.0, top_p=1.0)
     )
+
+
+HELLO = ChatMessage("user", "hello")
+WALK = MadeMotion("a man walks", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"messages": ()}, "end with a message of the user"),
+        ({"messages": (HELLO, ChatMessage("assistant", "Hi."))}, "end with a message of the user"),
+        ({"messages": (ChatMessage("robot", "hello"), HELLO)}, "Message 1 has the role 'robot'"),
+        ({"messages": (HELLO, ChatMessage("system", "Be brief."), HELLO)}, "only the first"),
+        ({"messages": (ChatMessage("user", " \n"),)}, "Message 1 is empty"),
+        ({"messages": (ChatMessage("user", "x" * 20_001),)}, "20,001 characters, 20,000"),
+        ({"messages": (HELLO,) * 2001}, "2,001 messages, 2,000 are allowed"),
+        ({"messages": (ChatMessage("user", "hi", WALK),)}, "only the assistant"),
+        (
+            {"messages": (ChatMessage("assistant", "x", MadeMotion(" ", 1.0)), HELLO)},
+            "prompt is empty",
+        ),
+        (
+            {"messages": (ChatMessage("assistant", "x", MadeMotion("walk", math.nan)), HELLO)},
+            "earlier motion",
+        ),
+        ({"max_new_tokens": 0}, "from 1 to 2048 tokens"),
+        ({"max_new_tokens": 5000}, "from 1 to 2048 tokens"),
+        ({"seed": -1}, "seed"),
+        ({"temperature": math.inf}, "temperature"),
+        ({"top_p": 0.0}, "top_p"),
+        ({"seconds": 500}, "from 1 to 30 seconds"),
+    ],
+)
+def test_chat_refused(change: dict, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        validate_chat(ChatParams(**{"messages": (HELLO,), **change}))
+
+
+def test_chat_accepted() -> None:
+    system, made = ChatMessage("system", "Be brief."), ChatMessage("assistant", "Here is", WALK)
+    # an answer may have been empty: the model can end at once
+    validate_chat(ChatParams((system, HELLO, made, HELLO, ChatMessage("assistant", ""), HELLO)))

@@ -49,6 +49,7 @@ class FakeEngine:
         self.assets: tuple[str, ...] = ()
         self.tasks = {
             "text_to_motion": FakeMotion(),
+            "chat": FakeChat(),
             "gate": FakeGate(),
             "echo": FakeEcho(),
             "misbehave": FakeTrouble(),
@@ -93,6 +94,38 @@ class FakeMotion:
             "alpha": [0.1, 0.2, 0.3, 0.2, 0.2],
         }
         return Output(values, {"poses": poses, "trans": trans})
+
+
+class FakeChat:
+    """Says the turn back word by word, then how many messages it saw; "walk" makes a motion."""
+
+    def check(self, params: Params, arrays: Arrays) -> None:
+        if not params["messages"][-1]["content"].strip():
+            raise InvalidInput("Message 1 is empty: ask something.")
+
+    def run(self, params: Params, arrays: Arrays, job: JobContext) -> Output:
+        turn, seen = params["messages"][-1]["content"], len(params["messages"])
+        values: dict[str, Any] = {"alpha": [1.0, 0.0], "tokens": [], "complete": True}
+        made, text, motion = {}, "", None
+        if "walk" in turn:
+            walk = {"prompt": turn, "seconds": params.get("seconds")}
+            output = FakeMotion().run(walk, {}, job)
+            values |= output.values
+            made = output.arrays
+            motion = {"prompt": turn, "seconds": len(made["trans"]) / FPS}
+        for word in [*turn.split(), f"({seen})"]:
+            if job.is_cancelled():
+                raise Cancelled()
+            time.sleep(STEP_S)
+            job.chunk(text=f"{word} ")
+            job.progress(0.5, "answering")
+            text += f"{word} "
+        values["tokens"] = list(range(seen))
+        values["complete"] = "long" not in turn
+        values["dropped_turns"] = 2 if "old" in turn else 0
+        values["text"] = text
+        values["message"] = {"role": "assistant", "content": text, "motion": motion}
+        return Output(values, made)
 
 
 class FakeGate:

@@ -84,3 +84,34 @@ def test_a_start_that_is_no_motion(client, arrays, fps):
 )
 def test_gate(client, prompts):
     assert len(refused(client, "gate", {"prompts": prompts})) > 15
+
+
+USER = {"role": "user", "content": "hello"}
+ANSWER = {"role": "assistant", "content": "Hi."}
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"messages": []},
+        {"messages": "hello"},
+        {"messages": ["hello"]},
+        {"messages": [{"role": "user"}]},
+        {"messages": [{"role": "user", "content": " \n"}]},
+        {"messages": [{"role": "robot", "content": "hello"}]},
+        {"messages": [USER, ANSWER]},
+        {"messages": [USER, {"role": "system", "content": "Be brief."}, USER]},
+        {"messages": [{"role": "user", "content": "x" * 20_001}]},
+        {"messages": [USER] * 2001},
+        {"messages": [USER], "max_new_tokens": 0},
+        {"messages": [USER], "max_new_tokens": "many"},
+        {"messages": [USER], "temperature": -1},
+        {"messages": [USER], "seconds": 500},
+        {"messages": [USER, {**ANSWER, "motion": {"prompt": "", "seconds": 1}}, USER]},
+        {"messages": [USER, {**ANSWER, "motion": {"prompt": "walk", "seconds": -1}}, USER]},
+        {"messages": [{**USER, "motion": {"prompt": "walk", "seconds": 1}}]},
+    ],
+)
+def test_chat(client, params):
+    assert len(refused(client, "chat", params)) > 15

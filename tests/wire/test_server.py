@@ -54,7 +54,7 @@ def raw(backend):
 
 def test_welcome_names_the_tasks(client):
     assert client.welcome is not None
-    assert {"text_to_motion", "gate"} <= set(client.welcome.tasks)
+    assert {"text_to_motion", "chat", "gate"} <= set(client.welcome.tasks)
     assert client.welcome.pid > 0
 
 
@@ -83,6 +83,37 @@ def test_motion_is_streamed_and_complete(client):
         np.concatenate([c.motion.trans for c in job.chunks]), motion.trans
     )
     assert job.values["seed"] == 7
+
+
+def test_chat_streams_its_text(client):
+    messages = [{"role": "user", "content": "how are you"}]
+    job_id = client.submit("chat", {"messages": messages})
+    job = client.jobs[job_id]
+    events = collect(client, lambda _: job.finished)
+    pieces = [e.message.text for e in events if isinstance(e.message, protocol.Chunk)]
+    assert pieces == ["how ", "are ", "you ", "(1) "]
+    assert job.text == job.values["text"] == "how are you (1) "
+    assert len(terminals(events, job_id)) == 1
+
+
+def test_a_motion_in_a_chat_is_streamed_with_its_text(client):
+    messages = [{"role": "user", "content": "walk"}]
+    job = finish(client, client.submit("chat", {"messages": messages, "seconds": 1}))
+    assert [c.start_frame for c in job.chunks] == [0, 10]
+    assert job.motion().num_frames == 20
+    assert job.text == "walk (1) "
+
+
+def test_a_chat_is_cancelled_between_words(client):
+    messages = [{"role": "user", "content": "word " * 3000}]
+    job_id = client.submit("chat", {"messages": messages})
+    job = client.jobs[job_id]
+    collect(client, lambda _: job.text)
+    client.cancel(job_id)
+    events = collect(client, lambda _: job.finished)
+    assert job.state is JobState.CANCELLED
+    assert len(terminals(events, job_id)) == 1
+    assert len(job.text) < 5 * 3000
 
 
 def test_arrays_go_both_ways(client):
