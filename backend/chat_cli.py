@@ -177,8 +177,9 @@ def _at_a_terminal(options: argparse.Namespace) -> int:
 
     def terminate(*_: object) -> None:
         nonlocal terminated
-        terminated = True
-        raise KeyboardInterrupt
+        if not terminated:  # another one must not break into the leaving
+            terminated = True
+            raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, terminate)
     with client_session(options, show) as session:

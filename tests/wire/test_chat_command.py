@@ -155,13 +155,19 @@ class Terminal:
     def type(self, line: str) -> None:
         os.write(self.master, line.encode())
 
-    def wait_for(self, text: str) -> str:
-        """What came up to and with the text."""
+    def wait_for(self, text: str, number: int = 0) -> str:
+        """What came up to and with the text. number: a signal to send each second meanwhile.
+
+        Python's readline misses one that comes between its prompt and its wait for a key.
+        """
         import select
 
-        seen, deadline = "", time.monotonic() + 60
+        seen, deadline, last = "", time.monotonic() + 60, 0.0
         while text not in seen:
             assert time.monotonic() < deadline, seen
+            if number and time.monotonic() - last > 1:
+                last = time.monotonic()
+                self.process.send_signal(number)
             if select.select([self.master], [], [], 0.1)[0]:
                 # a byte at a time: what comes after the text is left for the next wait
                 seen += os.read(self.master, 1).decode(errors="replace")
@@ -187,8 +193,7 @@ def test_ctrl_c_stops_the_answer_and_not_the_program(terminal):
     terminal.process.send_signal(signal.SIGINT)
     terminal.wait_for("message is forgotten")
     terminal.wait_for("> ")
-    terminal.process.send_signal(signal.SIGINT)
-    terminal.wait_for("Ctrl-D leaves")
+    terminal.wait_for("Ctrl-D leaves", signal.SIGINT)
     terminal.type("/nonsense\n")
     terminal.wait_for("/help lists them")
     terminal.type("again\n")
@@ -204,7 +209,7 @@ def test_a_kill_ends_it(terminal, busy):
         terminal.type("word " * 300 + "\n")
         terminal.wait_for("\r\n")
         terminal.wait_for("word word word")
-    terminal.process.terminate()
+    terminal.wait_for("stopped", signal.SIGTERM)
     assert terminal.process.wait(30) == 130
 
 
