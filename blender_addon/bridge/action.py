@@ -4,7 +4,8 @@
 Keys are written as arrays: keyframe_insert takes half a second where this takes milliseconds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import bpy
 import numpy as np
@@ -25,6 +26,18 @@ def scene_fps(scene: bpy.types.Scene) -> float:
     return scene.render.fps / scene.render.fps_base
 
 
+@dataclass(frozen=True)
+class Keys:
+    """Channels of one property: `path` from the object, (T, D) values, the bone as their group.
+
+    One row makes one key, at the first frame: for what is switched rather than moved.
+    """
+
+    path: str
+    group: str
+    values: np.ndarray
+
+
 def keyframe_motion(
     armature: bpy.types.Object,
     motion: Motion,
@@ -38,30 +51,21 @@ def keyframe_motion(
     The action that was assigned before keeps existing, kept by a fake user if need be.
     Raises BridgeError, with nothing changed, when the armature cannot take it.
     """
-    _check_target(armature)
+    if not is_smpl_armature(armature):
+        raise BridgeError(
+            f"'{armature.name}' is not an SMPL armature: add one with 'Add SMPL Armature'."
+        )
+    check_can_be_keyed(armature)
     rest_rotations, root_rest = rest_pose(armature)
     if motion.poses.shape[1] > len(rest_rotations):
         motion = Motion(motion.poses[:, : len(rest_rotations)], motion.trans, motion.fps)
     channels = bone_channels(motion.resampled(fps), rest_rotations, root_rest)
-    frames = start_frame + np.arange(len(channels.quaternions), dtype=np.float64)
-
-    action = bpy.data.actions.new(_clip_name(action_name))
-    try:
-        slot, new_curve = _curve_maker(action, armature.name)
-        for j in range(channels.quaternions.shape[1]):
-            path = f'pose.bones["{JOINT_NAMES[j]}"].rotation_quaternion'
-            for i in range(4):
-                curve = new_curve(path, i, JOINT_NAMES[j])
-                _set_keys(curve, frames, channels.quaternions[:, j, i])
-        for i in range(3):
-            curve = new_curve('pose.bones["pelvis"].location', i, "pelvis")
-            _set_keys(curve, frames, channels.root_locations[:, i])
-        action.use_frame_range = True
-        action.frame_start, action.frame_end = frames[0], frames[-1]
-        _assign(armature, action, slot)
-    except Exception:
-        bpy.data.actions.remove(action)
-        raise
+    keys = [
+        Keys(bone_path(name, "rotation_quaternion"), name, channels.quaternions[:, j])
+        for j, name in enumerate(JOINT_NAMES[: channels.quaternions.shape[1]])
+    ]
+    keys.append(Keys(bone_path("pelvis", "location"), "pelvis", channels.root_locations))
+    action = write_action(armature, keys, start_frame=start_frame, action_name=action_name)
     for bone in armature.pose.bones:
         if bone.name in JOINT_NAMES:
             bone.rotation_mode = "QUATERNION"
@@ -69,11 +73,46 @@ def keyframe_motion(
     return action
 
 
-def _check_target(armature: bpy.types.Object) -> None:
-    if not is_smpl_armature(armature):
-        raise BridgeError(
-            f"'{armature.name}' is not an SMPL armature: add one with 'Add SMPL Armature'."
-        )
+def bone_path(bone: str, property_name: str) -> str:
+    """The data path, from the object, of a property of the posed bone."""
+    return f'pose.bones["{bpy.utils.escape_identifier(bone)}"].{property_name}'
+
+
+def write_action(
+    armature: bpy.types.Object,
+    keys: Sequence[Keys],
+    *,
+    start_frame: int,
+    action_name: str,
+    as_layer: bool = False,
+) -> bpy.types.Action:
+    """A new action with these keys, on every frame from `start_frame` on, assigned to the armature.
+
+    as_layer: put it on an NLA track of its own, over an action that is pushed down under it.
+    """
+    length = max(len(key.values) for key in keys)
+    frames = start_frame + np.arange(length, dtype=np.float64)
+    action = bpy.data.actions.new(_clip_name(action_name))
+    try:
+        slot, new_curve = _curve_maker(action, armature.name)
+        for key in keys:
+            for i in range(key.values.shape[1]):
+                curve = new_curve(key.path, i, key.group)
+                _set_keys(curve, frames[: len(key.values)], key.values[:, i])
+        action.use_frame_range = True
+        action.frame_start, action.frame_end = frames[0], frames[-1]
+        if as_layer:
+            _add_layer(armature, action, slot, start_frame)
+        else:
+            _assign(armature, action, slot)
+    except Exception:
+        bpy.data.actions.remove(action)
+        raise
+    return action
+
+
+def check_can_be_keyed(armature: bpy.types.Object) -> None:
+    """Raise BridgeError, which says what to do, when the object can take no action."""
     if armature.library is not None:
         raise BridgeError(
             f"'{armature.name}' is linked from another file: make a library override of it first."
@@ -124,3 +163,26 @@ def _assign(
     animation.action = action
     if slot is not None:
         animation.action_slot = slot
+
+
+def _add_layer(
+    armature: bpy.types.Object,
+    action: bpy.types.Action,
+    slot: "bpy.types.ActionSlot | None",
+    start_frame: int,
+) -> None:
+    animation = armature.animation_data or armature.animation_data_create()
+    before = animation.action
+    if before is not None:
+        # an assigned action plays over every track, so it becomes the track below
+        begin = int(before.frame_range[0])
+        strip = animation.nla_tracks.new().strips.new(before.name, begin, before)
+        if slot is not None:
+            strip.action_slot = animation.action_slot
+        animation.action = None
+    track = animation.nla_tracks.new()
+    track.name = action.name
+    strip = track.strips.new(action.name, start_frame, action)
+    strip.extrapolation = "NOTHING"
+    if slot is not None:
+        strip.action_slot = slot

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A motion keyed on any armature through its bone mapping: only the object's action is written."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..core.mapping import MappingError, family_named
+from ..core.retarget import retarget_to_rig
+from ..core.rotation_modes import axis_angles, euler_angles
+from ..shared.motion import Motion
+from .action import Keys, bone_path, check_can_be_keyed, write_action
+from .errors import BridgeError
+from .rig import read_rig
+
+
+@dataclass(frozen=True)
+class RigSettings:
+    """How a rig is keyed.
+
+    bones: SMPL joint -> bone. family: the kind of rig, for the switches between its FK and IK.
+    foot_lock: hold planted feet. ik_targets: place the IK controls of hands and feet as well.
+    selected_only: leave bones alone that are not selected. as_layer: on an NLA track of its own.
+    """
+
+    bones: Mapping[str, str]
+    family: str = ""
+    foot_lock: bool = True
+    ik_targets: bool = False
+    selected_only: bool = False
+    as_layer: bool = False
+
+
+def keyframe_rig(
+    context: bpy.types.Context,
+    armature: bpy.types.Object,
+    motion: Motion,
+    settings: RigSettings,
+    *,
+    start_frame: int,
+    action_name: str,
+    fps: float,
+) -> bpy.types.Action:
+    """Key `motion`, resampled to `fps`, on the mapped bones from `start_frame` on.
+
+    Raises BridgeError, with nothing changed, when the armature or its mapping does not do.
+    """
+    check_can_be_keyed(armature)
+    switches = _switches(armature, settings)
+    with _switched(context, armature, switches):
+        rig = read_rig(armature, context.evaluated_depsgraph_get())
+        try:
+            channels = retarget_to_rig(
+                rig,
+                settings.bones,
+                motion.resampled(fps),
+                foot_lock=settings.foot_lock,
+                family=settings.family if settings.ik_targets else "",
+                local_location={bone.name: bone.use_local_location for bone in armature.data.bones},
+            )
+        except MappingError as error:
+            raise BridgeError(f"'{armature.name}': {error}") from error
+        keys = [
+            *_rotation_keys(armature, channels.quaternions, settings),
+            *(
+                Keys(bone_path(name, "location"), name, values)
+                for name, values in channels.locations.items()
+                if _wanted(armature, name, settings)
+            ),
+        ]
+        if not keys:
+            raise BridgeError(
+                "None of the mapped bones is selected: select some in pose mode, or switch off "
+                "'Only Selected Bones'."
+            )
+        keys += [
+            Keys(bone_path(bone, "")[:-1] + f'["{name}"]', bone, np.array([[value]]))
+            for bone, name, value in switches
+        ]
+        action = write_action(
+            armature,
+            keys,
+            start_frame=start_frame,
+            action_name=action_name,
+            as_layer=settings.as_layer,
+        )
+    armature.update_tag()
+    return action
+
+
+def _switches(armature: bpy.types.Object, settings: RigSettings) -> list[tuple[str, str, float]]:
+    """The rig's switches between FK and IK, where it has them; none for a part of the bones."""
+    family = family_named(settings.family)
+    if family is None or settings.selected_only:
+        return []
+    values = family.switch_values(ik=settings.ik_targets)
+    bones = armature.pose.bones
+    return [(b, name, v) for b, name, v in values if b in bones and name in bones[b]]
+
+
+@contextmanager
+def _switched(
+    context: bpy.types.Context, armature: bpy.types.Object, switches: list[tuple[str, str, float]]
+) -> Iterator[None]:
+    """The rig with its switches set, so that it can be read; as it was again after an error."""
+    before = [(bone, name, armature.pose.bones[bone][name]) for bone, name, _ in switches]
+    _set(armature, switches)
+    if switches:
+        context.view_layer.update()
+    try:
+        yield
+    except Exception:
+        _set(armature, before)
+        raise
+
+
+def _set(armature: bpy.types.Object, values: list[tuple[str, str, float]]) -> None:
+    for bone, name, value in values:
+        kind = type(armature.pose.bones[bone][name])
+        armature.pose.bones[bone][name] = kind(value)
+    if values:
+        armature.update_tag()
+
+
+def _rotation_keys(
+    armature: bpy.types.Object, quaternions: Mapping[str, np.ndarray], settings: RigSettings
+) -> Iterator[Keys]:
+    """Each bone in the rotation mode it is in."""
+    for name, values in quaternions.items():
+        if not _wanted(armature, name, settings):
+            continue
+        mode = armature.pose.bones[name].rotation_mode
+        if mode == "QUATERNION":
+            yield Keys(bone_path(name, "rotation_quaternion"), name, values)
+        elif mode == "AXIS_ANGLE":
+            yield Keys(bone_path(name, "rotation_axis_angle"), name, axis_angles(values))
+        else:
+            yield Keys(bone_path(name, "rotation_euler"), name, euler_angles(values, mode))
+
+
+def _wanted(armature: bpy.types.Object, name: str, settings: RigSettings) -> bool:
+    if not settings.selected_only:
+        return True
+    bone = armature.pose.bones[name]
+    # a posed bone has its own selection from Blender 5.0 on
+    return bone.select if hasattr(bone, "select") else bone.bone.select
