@@ -10,10 +10,11 @@ from .operators import (
     apply_kept,
     cancel,
     generate,
+    map_bones,
     start_backend,
     stop_backend,
 )
-from .ui import panel
+from .ui import mapping_panel, panel
 
 CLASSES: tuple[type, ...] = (
     *preferences.CLASSES,
@@ -21,10 +22,12 @@ CLASSES: tuple[type, ...] = (
     *add_armature.CLASSES,
     *generate.CLASSES,
     *cancel.CLASSES,
+    *map_bones.CLASSES,
     *apply_kept.CLASSES,
     *start_backend.CLASSES,
     *stop_backend.CLASSES,
     *panel.CLASSES,
+    *mapping_panel.CLASSES,
 )
 # after the classes, because they use them
 MODULES = (properties, add_armature, handlers, runtime)

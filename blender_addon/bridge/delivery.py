@@ -7,10 +7,14 @@ from dataclasses import replace
 import bpy
 
 from ..core.session import Arrived, Session, Target
+from ..shared.motion import Motion
 from .action import keyframe_motion, scene_fps
+from .armature import is_smpl_armature
 from .errors import BridgeError
+from .rig_keys import keyframe_rig
+from .rig_mapping import rig_settings
 
-_KEPT = "The motion is kept: select an SMPL armature and press Apply Kept Motion."
+_KEPT = "The motion is kept: select an armature and press Apply Kept Motion."
 
 
 def deliver(session: Session, arrived: Arrived) -> bpy.types.Action | None:
@@ -51,13 +55,7 @@ def apply(arrived: Arrived) -> bpy.types.Action:
     armature = bpy.data.objects.get(target.armature)
     if scene is None or armature is None or scene.objects.get(target.armature) is None:
         raise BridgeError(f"The armature '{target.armature}' is gone.")
-    action = keyframe_motion(
-        armature,
-        arrived.motion,
-        start_frame=target.start_frame,
-        action_name=arrived.request.prompt,
-        fps=scene_fps(scene),
-    )
+    action = key(scene, armature, arrived.motion, target.start_frame, arrived.request.prompt)
     if target.fit_range:
         # set end first: Blender pulls the end along when the start passes it
         scene.frame_end = max(int(action.frame_end), target.start_frame)
@@ -65,6 +63,26 @@ def apply(arrived: Arrived) -> bpy.types.Action:
         scene.frame_end = max(int(action.frame_end), target.start_frame)
     _push_undo(f"HMVLM: {action.name}")
     return action
+
+
+def key(
+    scene: bpy.types.Scene,
+    armature: bpy.types.Object,
+    motion: Motion,
+    start_frame: int,
+    action_name: str,
+) -> bpy.types.Action:
+    """Key a motion as the panel says: SMPL's own armature joint by joint, any other by mapping.
+
+    Raises BridgeError, with nothing changed.
+    """
+    chosen = rig_settings(scene, armature)
+    where = {"start_frame": start_frame, "action_name": action_name, "fps": scene_fps(scene)}
+    if is_smpl_armature(armature) and not (chosen.selected_only or chosen.as_layer):
+        return keyframe_motion(armature, motion, **where)
+    if is_smpl_armature(armature):  # its legs are the source's: nothing slides
+        chosen = replace(chosen, foot_lock=False)
+    return keyframe_rig(scene, armature, motion, chosen, **where)
 
 
 def _note(action: bpy.types.Action) -> str:

@@ -35,7 +35,7 @@ class RigSettings:
 
 
 def keyframe_rig(
-    context: bpy.types.Context,
+    scene: bpy.types.Scene,
     armature: bpy.types.Object,
     motion: Motion,
     settings: RigSettings,
@@ -50,8 +50,8 @@ def keyframe_rig(
     """
     check_can_be_keyed(armature)
     switches = _switches(armature, settings)
-    with _switched(context, armature, switches):
-        rig = read_rig(armature, context.evaluated_depsgraph_get())
+    with _switched(armature, switches):
+        rig = read_rig(armature, _depsgraph(scene, armature))
         try:
             channels = retarget_to_rig(
                 rig,
@@ -101,15 +101,21 @@ def _switches(armature: bpy.types.Object, settings: RigSettings) -> list[tuple[s
     return [(b, name, v) for b, name, v in values if b in bones and name in bones[b]]
 
 
+def _depsgraph(scene: bpy.types.Scene, armature: bpy.types.Object) -> bpy.types.Depsgraph | None:
+    """The evaluated scene, up to date; None where the armature is in no view layer."""
+    for layer in scene.view_layers:
+        if armature.name in layer.objects:
+            depsgraph = layer.depsgraph
+            depsgraph.update()
+            return depsgraph
+    return None
+
+
 @contextmanager
-def _switched(
-    context: bpy.types.Context, armature: bpy.types.Object, switches: list[tuple[str, str, float]]
-) -> Iterator[None]:
+def _switched(armature: bpy.types.Object, switches: list[tuple[str, str, float]]) -> Iterator[None]:
     """The rig with its switches set, so that it can be read; as it was again after an error."""
     before = [(bone, name, armature.pose.bones[bone][name]) for bone, name, _ in switches]
     _set(armature, switches)
-    if switches:
-        context.view_layer.update()
     try:
         yield
     except Exception:
@@ -118,10 +124,13 @@ def _switched(
 
 
 def _set(armature: bpy.types.Object, values: list[tuple[str, str, float]]) -> None:
+    changed = False
     for bone, name, value in values:
-        kind = type(armature.pose.bones[bone][name])
-        armature.pose.bones[bone][name] = kind(value)
-    if values:
+        before = armature.pose.bones[bone][name]
+        if before != value:
+            armature.pose.bones[bone][name] = type(before)(value)
+            changed = True
+    if changed:
         armature.update_tag()
 
 

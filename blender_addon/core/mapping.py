@@ -76,9 +76,7 @@ def check_mapping(bones: Mapping[str, str], rig: Rig) -> None:
     """Raise MappingError unless `bones` (joint -> bone) can be animated on `rig`."""
     missing = [joint for joint in REQUIRED if not bones.get(joint)]
     if missing:
-        raise MappingError(
-            f"No bone is chosen for {_listed(missing)}: choose it in the bone mapping."
-        )
+        raise MappingError(f"No bone is chosen for {_listed(missing)}: choose it in the Rig panel.")
     gone = [bone for bone in bones.values() if bone not in rig.index]
     if gone:
         raise MappingError(

@@ -24,7 +24,7 @@ class HMVLM_OT_apply_kept(bpy.types.Operator):
         if session is None or session.kept is None:
             return False
         if target_armature(context) is None:
-            cls.poll_message_set("Select an SMPL armature, or add one")
+            cls.poll_message_set("Select an armature, or add one")
             return False
         return True
 

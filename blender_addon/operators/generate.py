@@ -7,6 +7,8 @@ from typing import ClassVar
 import bpy
 
 from ..bridge import runtime
+from ..bridge.errors import BridgeError
+from ..bridge.rig_mapping import rig_settings
 from ..core.client import ClientError
 from ..core.session import Request, Target
 from ..properties import MAX_SEED, settings, target_armature
@@ -26,13 +28,13 @@ class HMVLM_OT_generate(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """One motion at a time, onto an SMPL armature."""
+        """One motion at a time, onto an armature."""
         session = runtime.peek()
         if session is not None and session.request is not None:
             cls.poll_message_set("A motion is being made")
             return False
         if target_armature(context) is None:
-            cls.poll_message_set("Select an SMPL armature, or add one")
+            cls.poll_message_set("Select an armature, or add one")
             return False
         return True
 
@@ -41,7 +43,12 @@ class HMVLM_OT_generate(bpy.types.Operator):
         asked = settings(context)
         armature = target_armature(context)
         if armature is None:
-            self.report({"ERROR"}, "Select an SMPL armature, or add one.")
+            self.report({"ERROR"}, "Select an armature, or add one.")
+            return {"CANCELLED"}
+        try:
+            rig_settings(context.scene, armature)
+        except BridgeError as error:
+            self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         if asked.random_seed:
             asked.seed = random.randint(0, MAX_SEED)

@@ -79,7 +79,7 @@ def _draw_target(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     column = layout.column(align=True)
     column.prop(asked, "target", text="", icon="ARMATURE_DATA", placeholder="Active armature")
     if armature is None:
-        column.label(text="Select an SMPL armature, or add one", icon="INFO")
+        column.label(text="Select an armature, or add one", icon="INFO")
     elif asked.target is None:
         column.label(text=f"Onto '{armature.name}'", icon="CHECKMARK")
     column.operator("hmvlm.add_armature", icon="ADD")

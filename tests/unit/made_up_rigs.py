@@ -27,6 +27,36 @@ from blender_addon.shared.skeleton import (
 
 BLENDER = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 ARMS_DOWN = {"left_shoulder": ("Z", -60.0), "right_shoulder": ("Z", 60.0)}
+ODD_REST = {
+    **ARMS_DOWN,
+    "left_elbow": ("Y", -40.0),
+    "left_hip": ("X", -50.0),
+    "left_knee": ("X", 70.0),
+    "right_hip": ("Z", 15.0),
+    "head": ("Y", 30.0),
+}
+# names that are in no table, as 3ds Max's biped gives them
+BIPED = {
+    "pelvis": "Bip001 Pelvis",
+    "spine1": "Bip001 Spine",
+    "spine2": "Bip001 Spine1",
+    "spine3": "Bip001 Spine2",
+    "neck": "Bip001 Neck",
+    "head": "Bip001 Head",
+} | {
+    f"{side}_{part}": f"Bip001 {side[0].upper()} {name}"
+    for side in ("left", "right")
+    for part, name in {
+        "collar": "Clavicle",
+        "shoulder": "UpperArm",
+        "elbow": "Forearm",
+        "wrist": "Hand",
+        "hip": "Thigh",
+        "knee": "Calf",
+        "ankle": "Foot",
+        "foot": "Toe0",
+    }.items()
+}
 _ENDS = {15: (0.0, 0.16, 0.02), 10: (0.0, -0.01, 0.09), 11: (0.0, -0.01, 0.09)}
 _AHEAD = {0: 3, 9: 12, 20: 22, 21: 23}
 

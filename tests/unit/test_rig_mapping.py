@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_up_rigs import ARMS_DOWN, family_names, make_rig
+from made_up_rigs import ARMS_DOWN, BIPED, family_names, make_rig
 
 from blender_addon.core.bone_names import BODY_JOINTS, FAMILIES, parse
 from blender_addon.core.mapping import (
@@ -87,38 +87,15 @@ def test_names_are_taken_apart(name, side, words):
     assert (parsed.side, parsed.words) == (side, words)
 
 
-STRANGE = {
-    "pelvis": "Bip001 Pelvis",
-    "spine1": "Bip001 Spine",
-    "spine2": "Bip001 Spine1",
-    "spine3": "Bip001 Spine2",
-    "neck": "Bip001 Neck",
-    "head": "Bip001 Head",
-} | {
-    f"{side}_{part}": f"Bip001 {side[0].upper()} {name}"
-    for side in ("left", "right")
-    for part, name in {
-        "collar": "Clavicle",
-        "shoulder": "UpperArm",
-        "elbow": "Forearm",
-        "wrist": "Hand",
-        "hip": "Thigh",
-        "knee": "Calf",
-        "ankle": "Foot",
-        "foot": "Toe0",
-    }.items()
-}
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_an_unknown_rig_with_readable_ends(seed):
     """Names that are in no table (3ds Max's biped): ends by name, the rest by the hierarchy."""
-    rig = make_rig(STRANGE, turns=ARMS_DOWN, seed=seed, extra=4)
+    rig = make_rig(BIPED, turns=ARMS_DOWN, seed=seed, extra=4)
     rig = with_bones(rig, ["IK Hand L", "Foot Target R"])
     mapping = find_mapping(rig)
-    assert mapping.bones == STRANGE
+    assert mapping.bones == BIPED
     assert mapping.family == "unknown"
-    assert {mapping.matches[joint].confidence for joint in STRANGE} == {0.8}
+    assert {mapping.matches[joint].confidence for joint in BIPED} == {0.8}
     assert "hierarchy" in mapping.matches["left_hip"].reason
 
 

@@ -13,6 +13,7 @@ from made_up_motion import smooth_motion, stepping_motion
 from made_up_rigs import (
     ARMS_DOWN,
     BLENDER,
+    ODD_REST,
     blender_heads,
     direction_errors,
     family_names,
@@ -29,14 +30,6 @@ from blender_addon.shared.rotations import axis_rotation, quaternion_to_matrix
 from blender_addon.shared.skeleton import JOINT_NAMES
 
 MIXAMO = family_names(family_named("Mixamo"))
-ODD_REST = {
-    **ARMS_DOWN,
-    "left_elbow": ("Y", -40.0),
-    "left_hip": ("X", -50.0),
-    "left_knee": ("X", 70.0),
-    "right_hip": ("Z", 15.0),
-    "head": ("Y", 30.0),
-}
 SIDEWAYS = BLENDER @ axis_rotation(np.array(0.7), "Y")
 Y_UP = np.eye(3)
 
@@ -244,10 +237,10 @@ def test_ten_seconds_on_seven_hundred_bones_take_less_than_a_second():
     motion = smooth_motion(seconds=10, fps=24)
     bones = find_mapping(rig).bones
     best = np.inf
-    for _ in range(3):  # other programs may take the processor meanwhile
-        begun = time.perf_counter()
+    for _ in range(3):  # processor time: other programs run beside the tests
+        begun = time.process_time()
         retarget_to_rig(rig, bones, motion)
-        best = min(best, time.perf_counter() - begun)
+        best = min(best, time.process_time() - begun)
     assert best < 1.0
 
 

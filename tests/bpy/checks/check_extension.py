@@ -9,13 +9,24 @@ import addon_utils
 import bpy
 
 PACKAGE = "bl_ext.user_default.hmvlm"
-OPERATORS = ("generate", "cancel", "add_armature", "apply_kept", "start_backend", "stop_backend")
+OPERATORS = (
+    "generate",
+    "cancel",
+    "map_bones",
+    "save_mapping",
+    "load_mapping",
+    "add_armature",
+    "apply_kept",
+    "start_backend",
+    "stop_backend",
+)
+PANELS = ("HMVLM_PT_main", "HMVLM_PT_backend", "HMVLM_PT_rig", "HMVLM_UL_joints")
 
 
 def ours() -> dict[str, object]:
     """Everything in Blender that bears our name, and how many handlers and menus hang on it."""
     operators = [name for name in OPERATORS if hasattr(bpy.types, f"HMVLM_OT_{name}")]
-    panels = [n for n in ("HMVLM_PT_main", "HMVLM_PT_backend") if hasattr(bpy.types, n)]
+    panels = [name for name in PANELS if hasattr(bpy.types, name)]
     menu = getattr(bpy.types.VIEW3D_MT_armature_add.draw, "_draw_funcs", [])
     from_us = lambda f: (f.__module__ or "").startswith(PACKAGE)  # noqa: E731
     return {
@@ -34,7 +45,7 @@ def test_it_is_installed_and_loaded(extension):
     assert Path(extension.__file__).resolve().is_relative_to(scratch)
     assert ours() == {
         "operators": list(OPERATORS),
-        "panels": ["HMVLM_PT_main", "HMVLM_PT_backend"],
+        "panels": list(PANELS),
         "settings": True,
         "handlers": 1,
         "menu": 1,
