@@ -23,7 +23,11 @@ def kept_mapping(scene: bpy.types.Scene, armature: bpy.types.Object) -> Any:
 
 def keep_mapping(scene: bpy.types.Scene, armature: bpy.types.Object, mapping: BoneMapping) -> None:
     """Keep the mapping in the scene, in place of the one there was."""
-    kept = kept_mapping(scene, armature) or scene.hmvlm.rigs.add()
+    rigs = scene.hmvlm.rigs
+    for i in reversed(range(len(rigs))):
+        if rigs[i].armature is None:  # its armature was deleted
+            rigs.remove(i)
+    kept = kept_mapping(scene, armature) or rigs.add()
     kept.armature, kept.family = armature, mapping.family
     kept.joints.clear()
     for joint in BODY_JOINTS:

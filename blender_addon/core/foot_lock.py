@@ -22,8 +22,9 @@ from .bone_names import SIDES
 from .rest_frame import SOLE, RestFrame
 from .rig_pose import RigPose
 
-_SPEED = 0.2  # m/s: a foot joint slower than this, and low, is planted
-_HEIGHT = np.array([0.11, 0.06, 0.11, 0.06])  # metres above the ground, ankle and toe
+# the bounds by which the model's own motion features call a foot planted
+_SPEED = 0.25  # m/s
+_HEIGHT = np.array([0.13, 0.07, 0.13, 0.07])  # metres above the ground, ankle and toe
 _SHORTEST_S = 0.1  # a contact shorter than this is none; a gap shorter than half of it neither
 _BLEND_S = 0.2  # into and out of a planted place
 _LOWER_S = 0.25  # the hips begin to sink this long before they have to be low
@@ -41,7 +42,8 @@ def planted_points(positions: np.ndarray, fps: float) -> np.ndarray:
     ground = np.percentile(soles.min(axis=1), 5)
     speed = np.zeros(feet.shape[:2])
     if len(feet) > 1:
-        speed = np.linalg.norm(np.gradient(feet, axis=0), axis=-1) * fps
+        speed[:-1] = np.linalg.norm(np.diff(feet, axis=0), axis=-1) * fps
+        speed[-1] = speed[-2]
     planted = (speed < _SPEED) & (feet[..., 1] - ground < _HEIGHT)
     least = max(1, round(_SHORTEST_S * fps))
     for k in range(planted.shape[1]):

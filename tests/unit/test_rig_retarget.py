@@ -3,6 +3,7 @@
 
 import time
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -20,14 +21,19 @@ from made_up_rigs import (
     make_rig,
     planted_slides,
 )
+from shared_data import need_shared
 
+from backend.motion.representation import foot_contacts
+from backend.motion.retarget import retarget_to_smpl
 from blender_addon.core.body_search import spread_spine
 from blender_addon.core.bone_names import FAMILIES
 from blender_addon.core.foot_lock import planted_points
 from blender_addon.core.mapping import MappingError, family_named, find_mapping
 from blender_addon.core.retarget import retarget_to_rig
+from blender_addon.shared.motion import Motion
 from blender_addon.shared.rotations import axis_rotation, quaternion_to_matrix
-from blender_addon.shared.skeleton import JOINT_NAMES
+from blender_addon.shared.skeleton import FOOT_JOINTS, JOINT_NAMES
+from training.data.bvhpack import read_pack
 
 MIXAMO = family_names(family_named("Mixamo"))
 SIDEWAYS = BLENDER @ axis_rotation(np.array(0.7), "Y")
@@ -151,6 +157,24 @@ def test_planted_feet_stay_planted_whatever_the_proportions(factors, seed):
     assert np.linalg.norm(np.diff(pelvis, axis=0), axis=-1).max() < 0.12  # no jumps at 20 fps
 
 
+@pytest.mark.parametrize("legs", [0.75, 1.4])
+def test_recorded_feet_stay_planted_by_the_contacts_of_the_models_features(legs):
+    path = need_shared("motion", "cmu-actions.bvhpack")
+    stretch = {f"{s}_{part}": legs for s in ("left", "right") for part in ("hip", "knee")}
+    rig = make_rig(MIXAMO, stretch=stretch, turns=ARMS_DOWN)
+    for _, clip in islice(read_pack(path), 3):
+        motion = retarget_to_smpl(clip).resampled(24.0)
+        motion = Motion(motion.poses[:200], motion.trans[:200], 24.0)
+        heads = heads_on(rig, motion)
+        contacts = foot_contacts(motion.joint_positions(), motion.fps)
+        for k, joint in enumerate(FOOT_JOINTS):
+            foot = heads[:, rig.index[MIXAMO[JOINT_NAMES[joint]]]]
+            on = np.flatnonzero(contacts[:, k])
+            for run in np.split(on, np.flatnonzero(np.diff(on) > 1) + 1):
+                if len(run) >= 3:  # shorter ones are a foot that passes low
+                    assert np.linalg.norm(foot[run] - foot[run].mean(axis=0), axis=-1).max() < 0.01
+
+
 def test_without_the_lock_the_same_feet_slide():
     rig = make_rig(MIXAMO, stretch={"left_knee": 1.5, "right_knee": 1.5})
     motion = stepping_motion(seconds=4)
@@ -162,7 +186,7 @@ def test_the_lock_leaves_a_swinging_foot_and_the_knees_way_alone():
     motion = stepping_motion(seconds=4)
     rig = make_rig(MIXAMO)
     free, locked = heads_on(rig, motion, foot_lock=False), heads_on(rig, motion)
-    assert np.linalg.norm(free - locked, axis=-1).max() < 0.06
+    assert np.linalg.norm(free - locked, axis=-1).max() < 0.1
     knees = [rig.index[MIXAMO[f"{s}_knee"]] for s in ("left", "right")]
     hips = [rig.index[MIXAMO[f"{s}_hip"]] for s in ("left", "right")]
     ankles = [rig.index[MIXAMO[f"{s}_ankle"]] for s in ("left", "right")]
