@@ -173,7 +173,7 @@ def _ends_along(
     ankles, wrists = _limb_ends(rig, toes), _limb_ends(rig, hands)
     if ankles is None or wrists is None:
         return None
-    front = normalize(sum(rig.tails[t] - rig.heads[a] for t, a in zip(toes, ankles, strict=True)))
+    front = normalize((rig.tails[toes] - rig.heads[ankles]).sum(axis=0))
     upward, side = np.eye(3)[up], np.eye(3)[across]
     if (rig.heads[head, up] - rig.heads[toes[0], up]) < 0:
         upward = -upward
