@@ -8,7 +8,7 @@ from ..bridge.rig_mapping import kept_mapping
 from ..core.mapping import REQUIRED
 from ..properties import HmvlmJoint, HmvlmRig, settings, target_armature
 
-_SURE = 0.75  # from this confidence on a row gets a check mark
+_SURE = 0.75  # matches of less confidence are shown in red
 
 
 class HMVLM_UL_joints(bpy.types.UIList):
@@ -27,13 +27,13 @@ class HMVLM_UL_joints(bpy.types.UIList):
         _active_property: str,
     ) -> None:
         """Draw one row."""
-        row = layout.split(factor=0.36)
+        row = layout.split(factor=0.34)
         row.label(text=item.name.replace("_", " ").title())
-        row = row.split(factor=0.72)
-        row.prop_search(item, "bone", data.armature.data, "bones", text="", icon="BONE_DATA")
+        row = row.split(factor=0.7)
+        row.prop_search(item, "bone", data.armature.data, "bones", text="", icon="NONE")
         if item.bone:
-            icon = "CHECKMARK" if item.confidence >= _SURE else "QUESTION"
-            row.label(text=f"{item.confidence:.0%}", icon=icon)
+            row.alert = item.confidence < _SURE
+            row.label(text=f"{item.confidence:.0%}")
         else:
             row.label(text="", icon="ERROR" if item.name in REQUIRED else "REMOVE")
 
