@@ -39,6 +39,23 @@ class LayoutConfig:
 
 
 @dataclass(frozen=True)
+class VisionConfig:
+    """What the model sees of a picture of a person, and what reads it.
+
+    kind: BlazePose's 33 landmarks, or patch features of a CLIP tower (the paper's). rows: rows of
+    the sequence that a picture takes; for patches, as many as the tower gives (256 of ViT-L/14 at
+    224 pixels). width: of the landmark projector's hidden layers. tower: for patches, as
+    "open_clip:MODEL/PRETRAINED" (see GateConfig); tower_width: numbers a patch.
+    """
+
+    kind: Literal["landmarks", "patches"] = "landmarks"
+    rows: int = 8
+    width: int = 512
+    tower: str = ""
+    tower_width: int = 1024
+
+
+@dataclass(frozen=True)
 class HmvlmConfig:
     """Everything that fixes the shape of an adapter and the base model it belongs to."""
 
@@ -53,19 +70,26 @@ class HmvlmConfig:
     moe: MoeLoraConfig = field(default_factory=MoeLoraConfig)
     gate: GateConfig = field(default_factory=GateConfig)
     layout: LayoutConfig = field(default_factory=LayoutConfig)
+    vision: VisionConfig | None = None
+    """None: this model reads no pictures, and has neither projector nor pose head."""
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        content = asdict(self)
+        if self.vision is None:
+            del content["vision"]  # such adapters keep the form they always had
+        return content
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
         data = dict(data)
         layout = dict(data.pop("layout"))
         layout["delays"] = tuple(layout["delays"])
+        vision = data.pop("vision", None)
         return cls(
             moe=MoeLoraConfig.from_dict(data.pop("moe")),
             gate=GateConfig(**data.pop("gate")),
             layout=LayoutConfig(**layout),
+            vision=None if vision is None else VisionConfig(**vision),
             **data,
         )
 

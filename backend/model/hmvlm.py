@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The model: a frozen language model, experts on its linear layers, a gate, motion tables.
 
-Letters: B batch, N rows of a sequence, P parts, D features, E experts, K codes a part.
+Letters: B batch, N rows of a sequence, M rows of a picture, P parts, D features, E experts, K codes
+a part.
 """
 
 from pathlib import Path
@@ -17,10 +18,15 @@ from .configuration import HmvlmConfig
 from .gate import Router
 from .moe_lora import ADAPTER_WEIGHTS, inject_moe_lora
 from .motion_head import MotionEmbedding, MotionHead
-from .processing import EMPTY, IGNORE, HmvlmProcessor
+from .pose_head import PoseHead
+from .processing import FEATURE, IGNORE, POSE_INSTRUCTION, POSE_PROMPT, HmvlmProcessor
 from .prompt_encoders import PromptEncoder
+from .vision_projector import make_projector
 
 _STD_ROWS = 1 << 16
+_TRAINED = ("router.", "motion_embedding.", "motion_head.", "vision_projector.", "pose_head.")
+VISION_TABLES: tuple[str, ...] = ("vision_projector.", "pose_head.")
+"""What a model that reads pictures has beside one that does not."""
 
 
 class Hmvlm(nn.Module):
@@ -29,7 +35,12 @@ class Hmvlm(nn.Module):
     base: a Hugging Face causal LM; its layers get experts, everything else in it stays as it is.
     encoder: reads prompts for the gate; may be None where embeddings are given (in training).
     motion_tokenizer: codes to motion features and back; None where only tokens are needed.
+    pose_tokenizer, vision_tower: the same for poses, and what reads patches where the configuration
+    says patches; set where they are needed. With no `config.vision` there is no projector either.
     """
+
+    vision_projector: nn.Module | None
+    pose_head: PoseHead | None
 
     def __init__(
         self,
@@ -50,6 +61,11 @@ class Hmvlm(nn.Module):
         self.router = Router(config.gate, config.moe.num_experts)
         self.motion_embedding = MotionEmbedding(config)
         self.motion_head = MotionHead(config)
+        seeing = config.vision
+        self.vision_projector = make_projector(seeing, config.hidden_size) if seeing else None
+        self.pose_head = PoseHead(config) if seeing else None
+        self.pose_tokenizer: Any = None
+        self.vision_tower: Any = None
 
     @property
     def device(self) -> torch.device:
@@ -77,8 +93,11 @@ class Hmvlm(nn.Module):
             return torch.zeros(len(alpha), dtype=torch.bool, device=alpha.device)
         return alpha[:, 0] >= self.config.gate.skip_threshold
 
-    def embed(self, ids: Tensor) -> Tensor:
-        """(B, N, P) vocabulary ids, EMPTY where no cell -> (B, N, D): the sum over each row."""
+    def embed(self, ids: Tensor, features: Tensor | None = None) -> Tensor:
+        """(B, N, P) vocabulary ids, EMPTY where no cell -> (B, N, D): the sum over each row.
+
+        features (B, M, D): the embeddings of the M rows a sequence that say FEATURE, in order.
+        """
         words = self.processor.vocabulary
         table = self.motion_embedding
         # motion rows, control rows, then one zero row for every cell that is neither
@@ -92,18 +111,53 @@ class Hmvlm(nn.Module):
         index = torch.where(is_control, ids - words.control_start + len(table.motion), index)
         motion = nn.functional.embedding(index, rows).sum(dim=2)
         first = ids[..., 0]
-        is_text = (first != EMPTY) & (first < words.text)
+        is_text = (first >= 0) & (first < words.text)
         text = self.base.get_input_embeddings()(torch.where(is_text, first, 0))
-        return motion.to(text.dtype) + text * is_text[..., None].to(text.dtype)
+        out = motion.to(text.dtype) + text * is_text[..., None].to(text.dtype)
+        return out if features is None else _with_features(out, first == FEATURE, features)
 
-    def hidden(self, ids: Tensor, alpha: Tensor | None, **kwargs: Any) -> Tensor:
+    def hidden(
+        self, ids: Tensor, alpha: Tensor | None, features: Tensor | None = None, **kwargs: Any
+    ) -> Tensor:
         """(B, N, P) ids, (B, E) alphas or None for no experts -> (B, N, D) normed last states.
 
-        kwargs (cache, mask, positions) go to the base model's decoder.
+        features as in `embed`; kwargs (cache, mask, positions) go to the base model's decoder.
         """
         with self.mixture.using(alpha):
-            output = self.base.get_decoder()(inputs_embeds=self.embed(ids), **kwargs)
+            output = self.base.get_decoder()(inputs_embeds=self.embed(ids, features), **kwargs)
         return output.last_hidden_state
+
+    def seeing(self) -> tuple[nn.Module, PoseHead]:
+        """Projector and pose head. Raises AssetError for weights that read no pictures."""
+        if self.vision_projector is None or self.pose_head is None:
+            raise AssetError(
+                "These weights read no pictures: they have no projector and no pose head. Train "
+                "them with `hmvlm-train pose --start-from ADAPTER`, put them in place with "
+                "`hmvlm-train export`, or name other weights with --weights."
+            )
+        return self.vision_projector, self.pose_head
+
+    def pose_alpha(self) -> Tensor:
+        """(1, E): the experts' shares for a pose from a picture. Raises AssetError when the gate
+        leaves such a request to the base model, which cannot answer it."""
+        alpha = self.gate([self.processor.gate_text(POSE_PROMPT, POSE_INSTRUCTION)])
+        if bool(self.skips_experts(alpha)[0]):
+            raise AssetError(
+                "The gate of these weights takes a pose from a picture for something that is not "
+                "about motion. Train them further with `hmvlm-train instruct --start-from`, whose "
+                "prompts for the gate include it."
+            )
+        return alpha
+
+    def pose_states(self, seen: Tensor, alpha: Tensor) -> Tensor:
+        """What the projector reads (landmarks (B, 33, 6) or patches (B, M, D)), alphas (B, E) ->
+        (B, D) last states, from which the pose head predicts the codes. Raises AssetError."""
+        projector, head = self.seeing()
+        features = projector(seen)
+        rows = self.processor.pose_ids(features.shape[1])
+        ids = torch.from_numpy(rows).to(seen.device).expand(len(seen), -1, -1)
+        hidden = self.hidden(ids, alpha, features, use_cache=False)
+        return hidden[:, -1].to(head.rows.dtype)
 
     def text_logits(
         self, ids: Tensor, alpha: Tensor | None, keep: int | Tensor = 1, **kwargs: Any
@@ -161,12 +215,11 @@ class Hmvlm(nn.Module):
         return rows * valid[:, None].to(rows.dtype)
 
     def adapter_state(self) -> dict[str, Tensor]:
-        """Everything trained: experts, router, motion tables; nothing of the base."""
+        """Everything trained: experts, router, tables, projector; nothing of the base."""
         return {
             name: value
             for name, value in self.state_dict().items()
-            if name.startswith(("router.", "motion_embedding.", "motion_head."))
-            or name.endswith((".lora_A", ".lora_B"))
+            if name.startswith(_TRAINED) or name.endswith((".lora_A", ".lora_B"))
         }
 
     def save_adapter(self, folder: Path, dtype: torch.dtype | None = None) -> None:
@@ -178,14 +231,19 @@ class Hmvlm(nn.Module):
         }
         save_file(state, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
 
-    def load_adapter(self, folder: Path) -> None:
-        """Read what save_adapter wrote. Raises AssetError when it does not fit this model."""
+    def load_adapter(self, folder: Path, fresh: tuple[str, ...] = ()) -> None:
+        """Read what save_adapter wrote. Raises AssetError when it does not fit this model.
+
+        fresh: beginnings of the names that may be missing, which then stay as they are.
+        """
         path = folder / ADAPTER_WEIGHTS
         try:
             state = load_file(path)
         except (OSError, SafetensorError) as error:
             raise AssetError(f"{path} cannot be read: {error}. Get the weights again.") from error
         own = self.adapter_state()
+        for name in [n for n in own if n.startswith(fresh) and n not in state]:
+            del own[name]
         wrong = sorted(own.keys() ^ state.keys()) or [
             name for name, value in own.items() if value.shape != state[name].shape
         ]
@@ -195,3 +253,15 @@ class Hmvlm(nn.Module):
                 "Its adapter_config.json and weights are not of one checkpoint."
             )
         self.load_state_dict(state, strict=False)
+
+
+def _with_features(rows: Tensor, place: Tensor, features: Tensor) -> Tensor:
+    """rows (B, N, D) with features (B, M, D) at the M places a sequence that `place` (B, N) marks.
+
+    Raises ValueError for another number of places.
+    """
+    if not bool((place.sum(dim=1) == features.shape[1]).all()):
+        raise ValueError(
+            f"a sequence must have {features.shape[1]} rows for the picture's features"
+        )
+    return rows.masked_scatter(place[..., None].expand_as(rows), features.to(rows.dtype))

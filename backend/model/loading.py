@@ -10,13 +10,16 @@ from .. import assets
 from ..errors import AssetError
 from .configuration import GateConfig, HmvlmConfig
 from .hmvlm import Hmvlm
+from .open_clip_models import OPEN_CLIP
 from .processing import HmvlmProcessor
-from .prompt_encoders import OPEN_CLIP, OpenClipEncoder, PromptEncoder, SentenceEncoder
+from .prompt_encoders import OpenClipEncoder, PromptEncoder, SentenceEncoder
+from .vision_tower import VisionTower
 
 DEFAULT_CHECKPOINT = Path(__file__).resolve().parent.parent / "weights" / "default"
 ADAPTER_FOLDER = "adapter"
 TOKENIZER_FOLDER = "tokenizer"
 BASELINES_FOLDER = "tokenizer_baselines"
+POSE_TOKENIZER_FOLDER = "pose_tokenizer"
 _RESTORE = (
     "Restore backend/weights/default from the repository (`git checkout -- backend/weights`), or "
     "train your own and run `hmvlm-train export`."
@@ -119,4 +122,41 @@ def load_hmvlm(checkpoint: Path | None = None, device: str = "cpu") -> Hmvlm:
     model.load_adapter(folder / ADAPTER_FOLDER)
     model.to(device)
     model.motion_tokenizer = motion_tokenizer.to(device)
+    if config.vision is not None:
+        model.pose_tokenizer = load_pose_tokenizer(folder / POSE_TOKENIZER_FOLDER, config)
     return model.eval().requires_grad_(False)
+
+
+def load_pose_tokenizer(folder: Path, config: HmvlmConfig) -> Any:
+    """The pose tokenizer of a model (backend.motion.pose_tokenizer), on the CPU: it is small.
+
+    Raises AssetError when it is missing, damaged or has other codes than the model.
+    """
+    from ..motion.pose_tokenizer import PoseTokenizer
+
+    tokenizer = PoseTokenizer.from_pretrained(folder)
+    sizes = tuple(tokenizer.codebook_vectors().shape[:2])
+    if sizes != (config.parts, config.codebook_size):
+        raise AssetError(
+            f"The pose tokenizer in {folder} has {sizes[0]} x {sizes[1]} codes, the model "
+            f"{config.parts} x {config.codebook_size}: give the one it was trained with."
+        )
+    return tokenizer
+
+
+def vision_tower(model: Hmvlm) -> VisionTower:
+    """The tower of a model that reads patches, loaded at the first request for it.
+
+    Raises AssetError when its trained weights cannot be had or it has another width.
+    """
+    if model.vision_tower is None:
+        vision = model.config.vision
+        assert vision is not None
+        tower = VisionTower.from_name(vision.tower)
+        if (width := tower.width) != vision.tower_width:
+            raise AssetError(
+                f"The vision tower '{vision.tower}' gives {width} numbers a patch, the projector "
+                f"reads {vision.tower_width}: name the tower the weights were trained with."
+            )
+        model.vision_tower = tower.to(model.device)
+    return model.vision_tower

@@ -14,6 +14,8 @@ import numpy as np
 from .configuration import HmvlmConfig, LayoutConfig
 
 EMPTY = -1
+FEATURE = -2
+"""In column 0: a row whose embedding is a feature of a picture, from the projector."""
 IGNORE = -100
 CONTROL_TOKENS: tuple[str, ...] = (
     "<motion>",
@@ -27,6 +29,9 @@ STEPS_PER_SECOND = 5.0  # 20 frames a second, 4 frames a time step
 FRAMES_PER_STEP = 4
 
 MOTION_INSTRUCTION = "Animate:"
+POSE_INSTRUCTION = "Pose:"
+POSE_PROMPT = "the person in the picture"
+"""What the gate reads after POSE_INSTRUCTION: a picture comes without words of its own."""
 QUESTION_INSTRUCTION = "Answer the question."
 SYSTEM_PROMPT = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 
@@ -154,6 +159,17 @@ class HmvlmProcessor:
             rows.append(self.vocabulary.motion_ids(self.layout_single(last)))
         rows.append(self._control("<motion>"))
         return np.concatenate(rows)
+
+    def pose_ids(self, features: int) -> np.ndarray:
+        """(N, P) rows of a pose request: instruction, M rows of the picture, <pose>.
+
+        The last row predicts the P codes of the pose.
+        """
+        text = self.tokenizer.encode(POSE_INSTRUCTION, add_special_tokens=False)
+        picture = self._column(np.full(features, FEATURE, dtype=np.int64))
+        return np.concatenate(
+            [self._column(np.array(text, dtype=np.int64)), picture, self._control("<pose>")]
+        )
 
     def layout_single(self, codes: np.ndarray) -> np.ndarray:
         """(P,) codes of one time step -> (1, P): a whole step in one row, in either layout."""

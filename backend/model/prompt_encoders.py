@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import AssetError
-
-OPEN_CLIP = "open_clip:"
+from .open_clip_models import create_open_clip
 
 
 class PromptEncoder(ABC):
@@ -94,34 +93,8 @@ class OpenClipEncoder(PromptEncoder):
         """
         import open_clip
 
-        architecture, _, pretrained = name.removeprefix(OPEN_CLIP).partition("/")
-        if open_clip.get_model_config(architecture) is None:
-            raise AssetError(
-                f"open_clip has no model '{architecture}'. Name the gate's encoder as in "
-                f"{OPEN_CLIP}ViT-B-32/openai."
-            )
-        tags = open_clip.list_pretrained_tags_by_model(architecture)
-        if pretrained not in tags and not Path(pretrained).is_file():
-            raise AssetError(
-                f"'{name}' does not say which weights: '{pretrained}' is neither a file nor one of "
-                f"open_clip's for {architecture} ({', '.join(tags) or 'none'}). Add one after a "
-                "slash."
-            )
-        known = open_clip.get_pretrained_cfg(architecture, pretrained) if pretrained in tags else {}
-        try:
-            model = open_clip.create_model(
-                architecture,
-                pretrained=pretrained,
-                require_pretrained=True,
-                force_quick_gelu=bool(known.get("quick_gelu")),
-            )
-            return cls(model, open_clip.get_tokenizer(architecture))
-        except Exception as error:  # a damaged file can raise whatever its bytes spell
-            raise AssetError(
-                f"The weights of '{name}' cannot be had: {error or type(error).__name__}. Go "
-                "online, or download them elsewhere and name the file: "
-                f"{OPEN_CLIP}{architecture}/FILE."
-            ) from error
+        model, architecture = create_open_clip(name, "the gate's encoder", "ViT-B-32/openai")
+        return cls(model, open_clip.get_tokenizer(architecture))
 
     def _embed(self, texts: list[str]) -> Tensor:
         tower: Any = self.model

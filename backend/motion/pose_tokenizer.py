@@ -157,7 +157,11 @@ class PoseTokenizer(nn.Module):
         """(B, P) codes -> (B, 22, 3, 3) local rotations."""
         if codes.ndim != 2 or codes.shape[1] != self.config.num_parts:
             raise InvalidInput(f"Pose codes must be (B, {self.config.num_parts}).")
-        return rotation_6d_to_matrix(self._decode(self.quantizer.vectors(codes[:, None])))
+        return self.decode_vectors(self.quantizer.vectors(codes[:, None])[:, 0])
+
+    def decode_vectors(self, vectors: Tensor) -> Tensor:
+        """(B, P, S) code vectors, or means of several -> (B, 22, 3, 3), differentiable."""
+        return rotation_6d_to_matrix(self._decode(vectors[:, None]))
 
     def codebook_vectors(self) -> Tensor:
         """(P, K, S) the code vectors."""
