@@ -39,6 +39,7 @@ def build_parser(verb: str) -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     _add_serve(verbs)
     _add_generate(verbs)
+    _add_pose(verbs, verb == "pose")
     _add_chat(verbs)
     _add_gate(verbs)
     _add_fetch(verbs)
@@ -77,6 +78,30 @@ def _add_generate(verbs: Verbs) -> None:
     parser.add_argument("--out", type=Path, required=True, help="motion.npz or motion.bvh")
     _add_client(parser)
     parser.set_defaults(run=_generate)
+
+
+def _add_pose(verbs: Verbs, used: bool) -> None:
+    parser = verbs.add_parser("pose", help="a picture of a person to a pose")
+    if not used:
+        return
+    from backend.pose_cli import parse_box
+
+    parser.add_argument("image", type=Path, metavar="IMAGE", help="a JPEG, PNG, ...")
+    parser.add_argument(
+        "--box", type=parse_box, metavar="L,T,R,B", help="around the person (default: the largest)"
+    )
+    parser.add_argument(
+        "--no-refine", dest="refine", action="store_false", help="the model's pose as it is"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--samples", type=int, help="poses to choose the best of")
+    parser.add_argument("--temperature", type=float, help="of the poses drawn beside the likeliest")
+    parser.add_argument(
+        "--out", type=Path, metavar="NPZ", help="the pose, as a motion of one frame"
+    )
+    parser.add_argument("--overlay", type=Path, metavar="PNG", help="the skeleton over the picture")
+    _add_client(parser)
+    parser.set_defaults(run=_pose)
 
 
 def _add_chat(verbs: Verbs) -> None:
@@ -183,6 +208,13 @@ def _generate(options: argparse.Namespace) -> int:
 
     _end_like_ctrl_c()
     return generate(options)
+
+
+def _pose(options: argparse.Namespace) -> int:
+    from backend.pose_cli import pose
+
+    _end_like_ctrl_c()
+    return pose(options)
 
 
 def _chat(options: argparse.Namespace) -> int:

@@ -8,7 +8,14 @@ import msgspec
 
 from backend.engine import Arrays, EngineOptions, JobContext, Output, Params, Task
 from backend.errors import HmvlmError, InvalidInput
-from backend.tasks.requests import ChatParams, TextToMotionParams, validate, validate_chat
+from backend.tasks.requests import (
+    ChatParams,
+    PoseParams,
+    TextToMotionParams,
+    validate,
+    validate_chat,
+    validate_pose,
+)
 from blender_addon.shared.codec import motion_arrays, motion_from_arrays
 from blender_addon.shared.motion import Motion, MotionError
 
@@ -30,6 +37,7 @@ class HmvlmEngine:
         self.device = ""
         self.tasks: Mapping[str, Task] = {
             "text_to_motion": TextToMotion(self),
+            "pose": Pose(self),
             "chat": Chat(self),
             "gate": Gate(self),
         }
@@ -150,6 +158,82 @@ def _clip(arrays: Arrays, name: str, fps: float | None) -> Motion | None:
         return motion_from_arrays(arrays, fps or 0.0, f"{name}_")
     except MotionError as error:
         raise InvalidInput(f"The {name} motion cannot be used: {error}.") from error
+
+
+# --- pose -------------------------------------------------------------------------------------
+
+
+class _PoseRequest(msgspec.Struct, frozen=True):
+    image: str = ""
+    box: list[float] | None = None
+    refine: bool = PoseParams.refine
+    seed: int = PoseParams.seed
+    temperature: float = PoseParams.temperature
+    top_p: float = PoseParams.top_p
+    samples: int = PoseParams.samples
+
+
+class Pose:
+    """A picture of a person to a pose.
+
+    params: the fields of PoseParams; the picture is a path on this computer, or the array `image`
+    (height, width, 3) uint8. Result: poses (1, 22, 3), trans (1, 3) and fps as of a motion of one
+    frame; camera (3, 3), root_camera (3,), joints_image (22, 2) and landmarks_image (33, 3) in
+    pixels, landmarks_world (33, 3), visibility (33,), score, error_pixels, codes, seed, alpha.
+    """
+
+    def __init__(self, engine: HmvlmEngine) -> None:
+        self._engine = engine
+        self._networks: Any = None
+
+    def check(self, params: Params, arrays: Arrays) -> None:
+        validate_pose(parse_pose(params, arrays))
+
+    def run(self, params: Params, arrays: Arrays, job: JobContext) -> Output:
+        from backend.tasks.pose_estimation import pose_estimation
+        from backend.vision.blazepose import BlazePose
+
+        self._engine.model.seeing()  # before anything is fetched for nothing
+        if self._networks is None:
+            self._networks = BlazePose()
+        request = parse_pose(params, arrays)
+        made = pose_estimation(
+            self._engine.model, request, self._networks, job.progress, job.is_cancelled
+        )
+        values = {
+            "fps": float(made.motion.fps),
+            "score": float(made.landmarks.score),
+            "error_pixels": made.error_pixels,
+            "codes": [int(code) for code in made.codes],
+            "seed": made.seed,
+            "alpha": made.alpha,
+        }
+        seen = {
+            "camera": made.camera,
+            "root_camera": made.root_camera,
+            "joints_image": made.joints_image,
+            "landmarks_image": made.landmarks.image,
+            "landmarks_world": made.landmarks.world,
+            "visibility": made.landmarks.visibility,
+        }
+        single = {name: array.astype("float32") for name, array in seen.items()}
+        return Output(values, motion_arrays(made.motion) | single)
+
+
+def parse_pose(params: Params, arrays: Arrays) -> PoseParams:
+    """Wire parameters to a request; InvalidInput names the field that is wrong."""
+    request = _convert(params, _PoseRequest)
+    if request.image and "image" in arrays:
+        raise InvalidInput("Two pictures came, a path and pixels: send one of them.")
+    return PoseParams(
+        image=arrays.get("image", request.image),
+        box=None if request.box is None else tuple(request.box),
+        refine=request.refine,
+        seed=request.seed,
+        temperature=request.temperature,
+        top_p=request.top_p,
+        samples=request.samples,
+    )
 
 
 # --- chat -------------------------------------------------------------------------------------

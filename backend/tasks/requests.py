@@ -4,6 +4,8 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from blender_addon.shared.motion import Motion
 
 from ..errors import InvalidInput
@@ -19,6 +21,7 @@ CHAT_ROLES = ("system", "user", "assistant")
 MAX_MESSAGES = 2000
 MAX_MESSAGE_CHARS = 20_000
 MAX_NEW_TOKENS = 2048
+MAX_POSE_SAMPLES = 32
 DEFAULT_NEW_TOKENS = 256
 
 
@@ -39,6 +42,25 @@ class TextToMotionParams:
     guidance: float = DEFAULT_GUIDANCE
     start: Motion | None = None
     end: Motion | None = None
+
+
+@dataclass(frozen=True)
+class PoseParams:
+    """A picture of a person to a pose.
+
+    image: a file, or its pixels (height, width, 3), uint8. box: left, top, right, bottom in pixels
+    around the one who is meant; the largest person when None. refine: fit the model's pose to the
+    landmarks. samples: poses that the model offers, of which the one that fits best is taken; the
+    first is its likeliest, the others are drawn with temperature and top_p.
+    """
+
+    image: str | np.ndarray
+    box: tuple[float, ...] | None = None
+    refine: bool = True
+    seed: int = 0
+    temperature: float = 1.0
+    top_p: float = 0.9
+    samples: int = 4
 
 
 @dataclass(frozen=True)
@@ -143,6 +165,19 @@ def check_seconds(seconds: float | None) -> None:
 def _check_seed(seed: int) -> None:
     if not isinstance(seed, int) or not 0 <= seed <= MAX_SEED:
         raise InvalidInput(f"The seed must be a whole number from 0 to {MAX_SEED}.")
+
+
+def validate_pose(params: PoseParams) -> None:
+    """Raises InvalidInput for a request that cannot be served. The picture is looked at later."""
+    if isinstance(params.image, str) and not params.image.strip():
+        raise InvalidInput("No picture was given: name a file, or send its pixels.")
+    if params.box is not None and (len(params.box) != 4 or not all(map(math.isfinite, params.box))):
+        raise InvalidInput("A box is four numbers: left, top, right, bottom, in pixels.")
+    _check_seed(params.seed)
+    _within("The temperature", params.temperature, 0.0, MAX_TEMPERATURE)
+    _within("top_p", params.top_p, 0.01, 1.0)
+    if not isinstance(params.samples, int) or not 1 <= params.samples <= MAX_POSE_SAMPLES:
+        raise InvalidInput(f"The samples must be a whole number from 1 to {MAX_POSE_SAMPLES}.")
 
 
 def check_prompt(prompt: str) -> None:

@@ -86,6 +86,11 @@ def pose_landmarks(rotations: Tensor, sizes: Tensor) -> Tensor:
     return _pose(rotations, sizes)[0]
 
 
+def pose_joints(rotations: Tensor, sizes: Tensor) -> Tensor:
+    """Local rotations (B, 22, 3, 3), sizes (B, NUM_SIZES) -> (B, 22, 3) metres from the pelvis."""
+    return _pose(rotations, sizes)[2]
+
+
 def differentiate_landmarks(rotations: Tensor, sizes: Tensor) -> PosedLandmarks:
     """Local rotations (B, 22, 3, 3), sizes (B, NUM_SIZES) -> landmarks and their derivatives."""
     t = _tables(rotations.dtype)

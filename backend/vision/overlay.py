@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from blender_addon.shared.skeleton import JOINT_NAMES, NUM_BODY_JOINTS, PARENTS
+
 from .detector import Person
 from .images import Picture
 from .landmarks import Landmarks
@@ -55,6 +57,23 @@ def draw_overlay(
     return image
 
 
+def draw_skeleton(picture: Picture, joints: np.ndarray) -> "Image.Image":
+    """The picture with a body's bones over it. joints: (22, 2) in the user's pixels."""
+    from PIL import Image, ImageDraw
+
+    image = Image.fromarray(picture.pixels).copy()
+    draw = ImageDraw.Draw(image)
+    unit = max(1.0, max(image.size) / 400)
+    points = joints / picture.scale
+    for joint in range(1, NUM_BODY_JOINTS):
+        bone = points[[PARENTS[joint], joint]].ravel().tolist()
+        draw.line(bone, fill=_joint_colour(joint), width=max(1, round(2 * unit)))
+    for joint, (x, y) in enumerate(points):
+        circle = [x - 2 * unit, y - 2 * unit, x + 2 * unit, y + 2 * unit]
+        draw.ellipse(circle, fill=_joint_colour(joint))
+    return image
+
+
 def save_overlay(
     path: str | Path,
     picture: Picture,
@@ -79,6 +98,11 @@ def _draw_body(draw, points: np.ndarray, seen: np.ndarray, unit: float) -> None:
         radius = 1.7 * unit
         circle = [x - radius, y - radius, x + radius, y + radius]
         draw.ellipse(circle, fill=colour if seen[i] else None, outline=colour)
+
+
+def _joint_colour(joint: int) -> str:
+    side = JOINT_NAMES[joint].split("_")[0]
+    return {"left": _LEFT, "right": _RIGHT}.get(side, _MIDDLE)
 
 
 def _side(index: int) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..motion.joint_limits import clamp
 from ..motion.kinematics import axis_angle_to_matrix, matrix_to_axis_angle
-from .landmark_body import NUM_SIZES, differentiate_landmarks, pose_landmarks
+from .landmark_body import NUM_SIZES, differentiate_landmarks, pose_joints, pose_landmarks
 from .skeleton33 import LEFT_HIP, NUM_LANDMARKS, RIGHT_HIP
 
 _TURNS = 66  # 22 joints x 3
@@ -73,6 +73,18 @@ class RefineResult:
         """(B, 33, 3) metres, camera axes, the middle of the hips at the origin."""
         points = pose_landmarks(self.rotations, self.sizes)
         return points - points[:, [LEFT_HIP, RIGHT_HIP]].mean(dim=1, keepdim=True)
+
+    def joints_in_image(self) -> Tensor:
+        """(B, 22, 2) the body's joints in the person's square, -1 to 1."""
+        return self._projected(pose_joints(self.rotations, self.sizes))
+
+    def landmarks_in_image(self) -> Tensor:
+        """(B, 33, 2) the body's landmarks in the person's square, -1 to 1."""
+        return self._projected(pose_landmarks(self.rotations, self.sizes))
+
+    def _projected(self, points: Tensor) -> Tensor:
+        nearer = (1 + self.perspective[:, None, None] * points[..., 2:]).clamp_min(0.2)
+        return self.scale[:, None, None] * points[..., :2] / nearer + self.shift[:, None]
 
 
 @dataclass(frozen=True)

@@ -91,8 +91,11 @@ class Motion:
             self.poses[:, order] * flip, self.trans * away, self.fps, self.betas, self.gender
         )
 
-    def save_npz(self, path: str | Path) -> None:
-        """Write the AMASS-style exchange file: poses (T, 72), trans, betas, gender, rate."""
+    def save_npz(self, path: str | Path, **extra: np.ndarray) -> None:
+        """Write the AMASS-style exchange file: poses (T, 72), trans, betas, gender, rate.
+
+        extra: arrays under names of their own, which readers of motions pass over.
+        """
         poses = np.zeros((self.num_frames, NUM_JOINTS, 3), np.float32)
         poses[:, : self.poses.shape[1]] = self.poses
         np.savez(
@@ -103,6 +106,7 @@ class Motion:
             gender=np.array(self.gender),
             mocap_framerate=np.array(float(self.fps)),
             up_axis=np.array("Y"),
+            **extra,
         )
 
     @staticmethod
