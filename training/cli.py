@@ -13,11 +13,16 @@ COMMANDS = {
     "tokenizer": ("training.tokenizer", "train the motion tokenizer or its baselines"),
     "pose-tokenizer": ("training.pose_tokenizer", "train the pose tokenizer or its baselines"),
     "instruct": ("training.instruct", "train the language model's motion experts and gate"),
+    "pose": (
+        "training.pose_instruct",
+        "teach the model poses from pictures, on simulated landmarks",
+    ),
     "export": ("training.export", "put trained weights where the backend finds them"),
 }
 EVALUATIONS = {
     "tokenizer": ("training.evaluate_tokenizer", "reconstruction error and codebook use"),
     "pose-tokenizer": ("training.evaluate_pose_tokenizer", "poses through codes and back, in mm"),
+    "pose": ("training.evaluate_pose", "poses from landmarks before and after refine, in mm"),
     "semantic": ("training.evaluate_semantic", "does the motion do what the prompt says"),
     "gate": ("training.evaluate_gate", "are general prompts left to the base model"),
     "dialogue": ("training.evaluate_dialogue", "are answers still the base model's"),

@@ -17,7 +17,9 @@ from backend.model.loading import (
     ADAPTER_FOLDER,
     BASELINES_FOLDER,
     DEFAULT_CHECKPOINT,
+    POSE_TOKENIZER_FOLDER,
     TOKENIZER_FOLDER,
+    load_pose_tokenizer,
 )
 from backend.model.moe_lora import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from backend.motion.tokenizer import MotionTokenizer
@@ -55,6 +57,9 @@ def export(
         ready = Path(scratch) / "ready"
         _copy_adapter(run / ADAPTER_FOLDER, ready / ADAPTER_FOLDER)
         _copy_tokenizer(tokenizer, ready / TOKENIZER_FOLDER)
+        if config.vision is not None:
+            poses = load_pose_tokenizer(run / POSE_TOKENIZER_FOLDER, config)
+            poses.save_pretrained(ready / POSE_TOKENIZER_FOLDER)
         for baseline in baselines or []:
             _copy_tokenizer(baseline, ready / BASELINES_FOLDER / baseline.name)
         figures = {path.stem: _read_json(path) for path in reports or []}
@@ -181,6 +186,9 @@ def _instruct_commands(runs: list[dict]) -> list[str]:
         start = f"--start-from runs/instruct-{number - 1}/adapter " if number > 1 else ""
         if run.get("carried_over"):
             start = "--start-from BEFORE/adapter --start-tokenizer BEFORE/tokenizer "
+        if run.get("task") == "pose":
+            out.append(_pose_command(run, start, folder))
+            continue
         out.append(
             "    hmvlm-train instruct --data prepared --source DATA --tokenizer "
             f"runs/tokenizer/body_part {start}--out {folder} --steps {run.get('steps_done', 0)} "
@@ -189,6 +197,17 @@ def _instruct_commands(runs: list[dict]) -> list[str]:
             f"--seed {run.get('seed', 0)}"
         )
     return out
+
+
+def _pose_command(run: dict, start: str, folder: str) -> str:
+    motion = "--tokenizer runs/tokenizer/body_part " if run.get("motion_along") else ""
+    return (
+        "    hmvlm-train pose --data prepared --pose-tokenizer runs/pose-tokenizer/body_part "
+        f"{start}{motion}--out {folder} --alignment-steps {run.get('alignment_steps') or 0} "
+        f"--steps {run.get('steps_done', 0)} --batch {run.get('batch', 0)} --lora-rate "
+        f"{run.get('lora_rate', 5e-4):g} --precision {run.get('precision', 'fp32')} "
+        f"--seed {run.get('seed', 0)}"
+    )
 
 
 def _notes(*records: dict) -> list[str]:

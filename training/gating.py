@@ -18,7 +18,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from backend.model.gate import Router, gate_loss
-from backend.model.processing import MOTION_INSTRUCTION, QUESTION_INSTRUCTION, SYSTEM_PROMPT
+from backend.model.processing import (
+    MOTION_INSTRUCTION,
+    POSE_INSTRUCTION,
+    POSE_PROMPT,
+    QUESTION_INSTRUCTION,
+    SYSTEM_PROMPT,
+)
 from backend.model.prompt_encoders import PromptEncoder
 from training.data.dialogue import (
     animator_prompts,
@@ -88,8 +94,9 @@ def human_sentences(source: Path) -> list[str]:
 
 
 def with_instructions(texts: GateTexts, rng: random.Random) -> GateTexts:
-    """Both forms of every prompt: bare, and after an instruction."""
+    """Both forms of every prompt: bare, and after an instruction; and that of a pose request."""
     motion = texts.motion + [f"{MOTION_INSTRUCTION} {text}" for text in texts.motion]
+    motion.append(f"{POSE_INSTRUCTION} {POSE_PROMPT}")
     general = texts.general + [f"{rng.choice(_GENERAL_INSTRUCTIONS)} {t}" for t in texts.general]
     return GateTexts(motion, general)
 

@@ -44,7 +44,9 @@ from .motion_loss import CACHE_FOLDER, motion_loss, validation_batches, validati
 
 RUN_FILE = "training.json"
 _GATE_CAPTIONS = 4000
-_FOLDERS = ("data", "source", "tokenizer", "out", "start_from", "start_tokenizer")
+_FOLDERS = (
+    *("data", "source", "tokenizer", "pose_tokenizer", "out", "start_from", "start_tokenizer"),
+)
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,11 @@ def train_instruct(settings: InstructSettings) -> Path:
         raise InvalidInput("--start-tokenizer belongs to --start-from: give both, or neither.")
     torch.manual_seed(settings.seed)
     tokenizer = MotionTokenizer.from_pretrained(settings.tokenizer)
+    config = _model_config(settings, tokenizer)
+    if settings.start_from is not None:  # what reads pictures stays, though only motion is trained
+        config = replace(config, vision=HmvlmConfig.load(settings.start_from).vision)
     model = build_hmvlm(
-        _model_config(settings, tokenizer),
+        config,
         motion_tokenizer=tokenizer,
         dtype=torch.bfloat16 if settings.precision == "bf16" else torch.float32,
     )
@@ -202,7 +207,7 @@ def train_instruct(settings: InstructSettings) -> Path:
     model.save_adapter(settings.out / ADAPTER_FOLDER)
     record = {
         **_plain(settings),
-        "earlier": _earlier_runs(settings.start_from),
+        "earlier": earlier_runs(settings.start_from),
         "carried_over": settings.start_tokenizer is not None,
         "data_hash": data.hash,
         "clips": len(data),
@@ -217,7 +222,7 @@ def train_instruct(settings: InstructSettings) -> Path:
     return settings.out
 
 
-def _earlier_runs(adapter: Path | None) -> list[dict]:
+def earlier_runs(adapter: Path | None) -> list[dict]:
     """The records of the runs that an adapter comes from, first to last, where they are known."""
     if adapter is None or not (adapter.parent / RUN_FILE).is_file():
         return []

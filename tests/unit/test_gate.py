@@ -100,7 +100,11 @@ def test_without_a_zero_expert_only_the_balance_is_trained() -> None:
 
 def test_instructions_come_with_both_kinds() -> None:
     both = with_instructions(GateTexts(["a man walks"], ["what is water?"]), random.Random(0))
-    assert both.motion == ["a man walks", "Animate: a man walks"]
+    assert both.motion == [
+        "a man walks",
+        "Animate: a man walks",
+        "Pose: the person in the picture",
+    ]
     assert both.general[0] == "what is water?"
     assert both.general[1].endswith("what is water?")
     assert len(both.general[1]) > len(both.general[0])
