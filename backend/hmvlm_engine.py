@@ -190,12 +190,14 @@ class Pose:
         validate_pose(parse_pose(params, arrays))
 
     def run(self, params: Params, arrays: Arrays, job: JobContext) -> Output:
+        from backend import assets
         from backend.tasks.pose_estimation import pose_estimation
         from backend.vision.blazepose import BlazePose
 
         self._engine.model.seeing()  # before anything is fetched for nothing
         if self._networks is None:
-            self._networks = BlazePose()
+            folder = assets.ensure("blazepose", lambda done, say: job.progress(0.05 * done, say))
+            self._networks = BlazePose(folder)
         request = parse_pose(params, arrays)
         made = pose_estimation(
             self._engine.model, request, self._networks, job.progress, job.is_cancelled

@@ -128,7 +128,8 @@ def test_requests_off_the_wire() -> None:
 
 
 def test_the_engine_sends_the_pose(found: list, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backend.vision.blazepose.BlazePose", lambda: None)
+    monkeypatch.setattr("backend.assets.ensure", lambda name, progress: Path(name))
+    monkeypatch.setattr("backend.vision.blazepose.BlazePose", lambda folder: folder)
     engine = HmvlmEngine(EngineOptions())
     engine._model = tiny_pose_model()
     job = SimpleNamespace(progress=lambda *_: None, is_cancelled=lambda: False)
@@ -174,7 +175,8 @@ def test_the_command_checks_before_a_server_starts(
 def test_the_command_writes_pose_and_overlay(
     found: list, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
-    monkeypatch.setattr("backend.vision.blazepose.BlazePose", lambda: None)
+    monkeypatch.setattr("backend.assets.ensure", lambda name, progress: Path(name))
+    monkeypatch.setattr("backend.vision.blazepose.BlazePose", lambda folder: folder)
     engine = HmvlmEngine(EngineOptions())
     engine._model = tiny_pose_model()
 
