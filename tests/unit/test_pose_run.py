@@ -148,6 +148,7 @@ def test_perfect_codes_are_near_the_truth(
     assert report.decoded.joints_pa_mpjpe is not None
     assert report.decoded.joints_pa_mpjpe < 5.0
     assert report.facing_degrees < 25.0
+    assert report.wrong_way == 0.0
 
 
 def test_patches_cannot_be_trained_and_nobody_cannot_be_evaluated(
