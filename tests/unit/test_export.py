@@ -13,7 +13,7 @@ from backend.errors import AssetError, InvalidInput
 from backend.motion.tokenizer import MotionTokenizer, tokenizer_config
 from training import export as exporting
 from training.export import CARD, export
-from training.instruct import RUN_FILE, _earlier_runs
+from training.instruct import RUN_FILE, earlier_runs
 
 _FOLDER = "/somewhere/of/mine"
 
@@ -65,10 +65,10 @@ def test_no_folder_of_this_machine_is_exported(run: Path, tmp_path: Path) -> Non
 
 def test_weights_trained_further_know_their_past(run: Path, tmp_path: Path) -> None:
     out = export(run, tmp_path / "tokenizer", tmp_path / "out")
-    assert [r["steps_done"] for r in _earlier_runs(out / "adapter")] == [11, 22]
-    assert [r["steps_done"] for r in _earlier_runs(run / "adapter")] == [11, 22]
-    assert not any(_FOLDER in json.dumps(r) for r in _earlier_runs(run / "adapter"))
-    assert _earlier_runs(None) == []
+    assert [r["steps_done"] for r in earlier_runs(out / "adapter")] == [11, 22]
+    assert [r["steps_done"] for r in earlier_runs(run / "adapter")] == [11, 22]
+    assert not any(_FOLDER in json.dumps(r) for r in earlier_runs(run / "adapter"))
+    assert earlier_runs(None) == []
 
 
 def test_another_tokenizer_is_refused(run: Path, tmp_path: Path) -> None:
