@@ -43,7 +43,7 @@ from .mixture_arguments import add_mixture_arguments, read_mixture
 from .motion_loss import CACHE_FOLDER, motion_loss, validation_batches, validation_loss
 
 RUN_FILE = "training.json"
-_GATE_CAPTIONS = 4000
+_GATE_CAPTIONS = 12000
 _FOLDERS = (
     *("data", "source", "tokenizer", "pose_tokenizer", "out", "start_from", "start_tokenizer"),
 )

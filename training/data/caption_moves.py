@@ -129,7 +129,7 @@ MOVES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
          "*walk a few steps, then *go {side}", "*swing round to the {side} while walking",
          "*walk, turning to {his} {side}", "*head off to the {side} after a few steps",
          "*walk in an arc to the {side}", "*stroll ahead, then *head {side}",
-         "*bear {side}", "*take the {side} fork", "*choose the {side} way", "*follow the bend {side}",
+         "*bear {side}", "*take the {side} fork", "*follow the bend {side}",
          "*wheel {side}", "*turn off to the {side}", "*go {side} at the corner",
          "*walk round to {his} {side}", "*take the next street on the {side}",
          "*turn {side}wards on foot", "*head {side} at the crossing", "*take a {side}-hand turn",
