@@ -1,25 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training loop that every model here shares: budget, schedule, log, checkpoints, resume."""
 
-import csv
 import ctypes
-import json
 import math
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
+from accelerate import Accelerator
+from accelerate.utils import broadcast
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from backend.errors import InvalidInput
 
-from .checkpoint import TrainingState, load_state, save_state
-
-STATE_FILE = "state.safetensors"
+from .checkpoint import Checkpoint, TrainingState
+from .curves import EventWriter, plot_curves, write_log
+from .run_record import record_session
+from .shares import plain_accelerator, shares_of
 
 
 @dataclass(frozen=True)
@@ -48,71 +51,150 @@ class LoopSettings:
             raise InvalidInput("Give a training budget: --steps, --minutes, or both.")
 
 
+class Running(nn.Module):
+    """The module that Accelerate wraps: its forward is whatever work is done with the model.
+
+    Gradients are averaged, and sharded weights are put together, around a wrapped module's
+    forward: so losses, which use many methods of a model, are computed inside this one.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        named = [getattr(module, "_no_split_modules", None) or () for module in model.modules()]
+        # by these FSDP finds the layers that it shards one by one
+        self._no_split_modules = sorted({name for names in named for name in names})
+
+    def forward(self, work: Callable[[], Any]) -> Any:
+        return work()
+
+
 def train(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     settings: LoopSettings,
-    batch_loss: Callable[[int], dict[str, Tensor]],
+    batch_loss: Callable[..., dict[str, Tensor]],
     validate: Callable[[], dict[str, float]] | None = None,
     name: str = "train",
+    *,
+    accelerator: Accelerator | None = None,
+    whole: nn.Module | None = None,
+    shared: bool = False,
+    facts: dict[str, Any] | None = None,
 ) -> TrainingState:
     """Run until the budget is spent; returns the finished state.
 
+    model: what a checkpoint keeps. whole: what batch_loss runs, where that is more than `model`.
+    accelerator: devices, processes and micro-batches (see shares.accelerator_for); one process on
+    the CPU by default.
     batch_loss(step) makes that step's batch and returns its terms, `loss` among them. It must
-    depend on the step alone, so that a resumed run sees the batches it would have seen.
-    Writes log.csv, log.json, curves.png and state.safetensors into the run folder.
+    depend on the step alone, so that a resumed run sees the batches it would have seen. With
+    `shared` it is batch_loss(step, share) and returns the terms of that share alone (see
+    shares.Share); only then can a step be split. Raises InvalidInput where it would have to be.
+    facts: settings, data hash and seeds for run.json.
+    Writes log.csv, log.json, curves.png, events/, run.json and state.safetensors into the run
+    folder; with several processes, the main one does.
     """
-    out = settings.out
+    accelerator = accelerator or plain_accelerator()
+    shares = shares_of(accelerator)
+    if shares[0].count > 1 and not shared:
+        raise InvalidInput(
+            f"'{name}' is trained by one process that sees the whole batch: run it without "
+            "`accelerate launch`."
+        )
+    out, main = settings.out, accelerator.is_main_process
     out.mkdir(parents=True, exist_ok=True)
-    state = TrainingState()
-    if settings.resume and (out / STATE_FILE).is_file():
-        state = load_state(out / STATE_FILE, model, optimizer)
+    running, optimizer = accelerator.prepare(Running(whole or model), optimizer)
+    checkpoint = Checkpoint(accelerator, out, model, optimizer)
+    state = checkpoint.load() if settings.resume and checkpoint.exists() else TrainingState()
     rates = [group.get("initial_lr", group["lr"]) for group in optimizer.param_groups]
+    # asked for after they were prepared: sharding replaces them
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    if main:
+        record_session(out, state.step, {"loop": settings, **(facts or {})}, accelerator)
+    events = EventWriter(out, state.step)
     begun = time.monotonic() - state.elapsed
     saved_at = state.elapsed
     sums: dict[str, float] = {}
     counts: dict[str, int] = {}
-    bar = tqdm(total=settings.steps, initial=state.step, desc=name, unit="step", smoothing=0.05)
+    bar = tqdm(
+        total=settings.steps,
+        initial=state.step,
+        desc=name,
+        unit="step",
+        smoothing=0.05,
+        disable=not main,
+    )
     while _progress(state, settings) < 1:
         factor = _schedule(_progress(state, settings), settings)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["initial_lr"], group["lr"] = rate, rate * factor
-        terms = batch_loss(state.step)
         optimizer.zero_grad(set_to_none=True)
-        terms["loss"].backward()
-        nn.utils.clip_grad_norm_(parameters, settings.clip_gradient)
-        optimizer.step()
+        seen: dict[str, float] = {}
+        for share in shares:
+            work = partial(batch_loss, state.step, *([share] if shared else []))
+            with accelerator.accumulate(running):
+                terms = running(work)
+                # gradients are averaged over shares and processes, but the terms add up
+                accelerator.backward(terms["loss"] * share.count)
+                if accelerator.sync_gradients:
+                    accelerator.clip_grad_norm_(parameters, settings.clip_gradient)
+                optimizer.step()
+            for key, value in terms.items():
+                seen[key] = seen.get(key, 0.0) + float(value.detach())
         state.step += 1
-        state.elapsed = time.monotonic() - begun
+        state.elapsed = _agreed(time.monotonic() - begun, accelerator)
         bar.update()
-        for key, value in terms.items():
-            sums[key] = sums.get(key, 0.0) + float(value.detach())
+        for key, value in seen.items():
+            sums[key] = sums.get(key, 0.0) + value
             counts[key] = counts.get(key, 0) + 1
         if not math.isfinite(sums["loss"]):
             raise FloatingPointError(f"{name}: the loss is no number at step {state.step}")
         last = _progress(state, settings) >= 1
         if state.step % settings.log_every == 0 or last:
-            entry = {k: v / counts[k] for k, v in sums.items()}
+            entry = {k: v / counts[k] for k, v in _over_processes(sums, accelerator).items()}
             sums, counts = {}, {}
             due = settings.validate_every and state.step % settings.validate_every == 0
             if validate is not None and (due or last):
-                model.eval()
-                entry |= {f"val_{k}": v for k, v in validate().items()}
-                model.train()
+                running.eval()
+                with torch.no_grad():
+                    entry |= {f"val_{k}": v for k, v in running(validate).items()}
+                running.train()
             state.log.append(
                 {"step": state.step, "seconds": state.elapsed, "rate": rates[0] * factor, **entry}
             )
             bar.set_postfix(loss=f"{entry['loss']:.4f}")
-            write_log(out, state)
+            if main:
+                write_log(out, state)
+                events.add(state.log[-1])
         overdue = state.elapsed - saved_at > 60 * settings.save_minutes
         if last or (overdue and not sums):
-            save_state(out / STATE_FILE, model, optimizer, state)
+            checkpoint.save(state)
             saved_at = state.elapsed
     bar.close()
-    if state.log:
+    events.close()
+    if state.log and main:
         plot_curves(out, state, name)
+    accelerator.wait_for_everyone()
     return state
+
+
+def _agreed(elapsed: float, accelerator: Accelerator) -> float:
+    """The main process's clock: by it all of them end, save and set the rate together."""
+    if accelerator.num_processes == 1:
+        return elapsed
+    here = torch.tensor([elapsed], dtype=torch.float32, device=accelerator.device)
+    return float(broadcast(here)[0])
+
+
+def _over_processes(sums: dict[str, float], accelerator: Accelerator) -> dict[str, float]:
+    """Terms of all shares: what each process has seen, added up."""
+    if accelerator.num_processes == 1:
+        return sums
+    names = sorted(sums)
+    here = torch.tensor([sums[n] for n in names], dtype=torch.float32, device=accelerator.device)
+    everywhere: Any = accelerator.reduce(here, reduction="sum")
+    return dict(zip(names, everywhere.tolist(), strict=True))
 
 
 PRECISIONS: tuple[str, ...] = ("fp32", "bf16")
@@ -155,38 +237,3 @@ def _schedule(progress: float, settings: LoopSettings) -> float:
     rest = (progress - settings.warm_up) / (1 - settings.warm_up)
     cosine = 0.5 * (1 + math.cos(math.pi * min(rest, 1.0)))
     return settings.final_rate + (1 - settings.final_rate) * cosine
-
-
-def write_log(out: Path, state: TrainingState) -> None:
-    """log.json: a list of entries; log.csv: the same, a row an entry, empty where not measured."""
-    (out / "log.json").write_text(json.dumps(state.log, indent=1) + "\n", encoding="utf-8")
-    names = list(dict.fromkeys(k for entry in state.log for k in entry))
-    with open(out / "log.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(state.log)
-
-
-def plot_curves(out: Path, state: TrainingState, title: str) -> None:
-    """curves.png: every logged term over the steps, log scale."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    names = [
-        k
-        for k in dict.fromkeys(k for entry in state.log for k in entry)
-        if k not in ("step", "seconds", "rate")
-    ]
-    figure, axes = pyplot.subplots(figsize=(9, 5))
-    for key in names:
-        points = [(e["step"], e[key]) for e in state.log if e.get(key, 0) > 0]
-        if points:
-            style = "o--" if key.startswith("val_") else "-"
-            axes.plot(*zip(*points, strict=True), style, label=key)
-    axes.set(xlabel="step", yscale="log", title=title)
-    axes.legend(fontsize="small", ncols=2)
-    figure.tight_layout()
-    figure.savefig(out / "curves.png", dpi=110)
-    pyplot.close(figure)
