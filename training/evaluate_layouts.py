@@ -15,7 +15,7 @@ from backend.model.hmvlm import Hmvlm
 from backend.model.loading import ADAPTER_FOLDER, build_hmvlm
 from backend.motion.tokenizer import MotionTokenizer
 
-from .instruct import InstructSettings, read_settings
+from .instruct_settings import InstructSettings, read_settings
 from .motion_loss import validation_batches, validation_loss
 
 _SECONDS = 6.0

@@ -93,6 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seeds", type=int, default=3, help="motions a prompt (default 3)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default cpu)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument("--out", type=Path, help="also write the results to this JSON file")
     parser.add_argument("--filmstrips", type=Path, help="folder for a filmstrip of every motion")
 
 
@@ -117,7 +118,10 @@ def run(args: argparse.Namespace) -> None:
         args.filmstrips.mkdir(parents=True, exist_ok=True)
         show = _filmstrip_writer(args.filmstrips)
     results = evaluate(cases, generate, args.seeds, show)
-    print(json.dumps(to_json(results), indent=1) if args.json else to_table(results))
+    report = json.dumps(to_json(results), indent=1)
+    if args.out:
+        args.out.write_text(report + "\n", encoding="utf-8")
+    print(report if args.json else to_table(results))
 
 
 def read_prompts(path: Path) -> list[PromptCase]:

@@ -139,6 +139,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--run", type=Path, action="append", default=[], help="tokenizer or run folder; repeatable"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--out", type=Path, help="also write the figures to this JSON file")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -153,8 +154,8 @@ def run(args: argparse.Namespace) -> None:
         print(f"left out: {reason}", file=sys.stderr)
     if skipped:
         print(f"{len(skipped)} files were left out", file=sys.stderr)
-    if args.json:
-        scores = {k: {**s.to_dict(), "files_left_out": len(skipped)} for k, s in results.items()}
-        print(json.dumps(scores, indent=2))
-    else:
-        print(table(results))
+    scores = {k: {**s.to_dict(), "files_left_out": len(skipped)} for k, s in results.items()}
+    report = json.dumps(scores, indent=2)
+    if args.out:
+        args.out.write_text(report + "\n", encoding="utf-8")
+    print(report if args.json else table(results))

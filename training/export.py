@@ -24,7 +24,7 @@ from backend.model.loading import (
 from backend.model.moe_lora import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from backend.motion.tokenizer import MotionTokenizer
 
-from .instruct import RUN_FILE, portable
+from .instruct_settings import RUN_FILE, portable
 
 MAX_BYTES = 44_000_000
 CARD = "model_card.md"

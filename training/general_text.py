@@ -51,10 +51,11 @@ def general_batch(model: Hmvlm, answered: list[Answered], step: int, size: int =
     for row, item in enumerate(chosen):
         ids[row, : len(item.ids)] = item.ids
         labels[row, item.prompt_rows - 1 : len(item.ids) - 1] = item.ids[item.prompt_rows :, 0]
-    targets = torch.from_numpy(labels)
-    alpha = model.router(model.encoder.encode([item.prompt for item in chosen]))
+    targets = torch.from_numpy(labels).to(model.device)
+    prompts = model.encoder.encode([item.prompt for item in chosen]).to(model.device)
     columns = (targets != IGNORE).any(dim=0).nonzero()[:, 0]
-    logits = model.text_logits(torch.from_numpy(ids), alpha, keep=columns, use_cache=False)
+    rows = torch.from_numpy(ids).to(model.device)
+    logits = model.text_logits(rows, model.router(prompts), keep=columns, use_cache=False)
     targets = targets[:, columns]
     wanted = targets != IGNORE
     return F.cross_entropy(logits[wanted].float(), targets[wanted])

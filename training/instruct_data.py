@@ -51,6 +51,13 @@ class Batch:
     labels: Tensor
     captions: list[str]
 
+    def rows(self, chosen: slice) -> "Batch":
+        """Some of the sequences, without the columns that are padding in all of them."""
+        ids = self.ids[chosen]
+        used = (ids != EMPTY).any(dim=2).any(dim=0).nonzero()
+        end = int(used[-1]) + 1 if len(used) else 0
+        return Batch(ids[:, :end], self.labels[chosen, :end], self.captions[chosen])
+
 
 def tokenize_clips(
     data: PreparedDataset, tokenizer: MotionTokenizer, cache: Path

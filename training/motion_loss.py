@@ -18,17 +18,22 @@ CACHE_FOLDER = "cache"
 
 
 def motion_loss(
-    model: Hmvlm, batch: Batch, alpha: Tensor, smoothing: float = 0.0
+    model: Hmvlm, batch: Batch, alpha: Tensor, smoothing: float = 0.0, of: Batch | None = None
 ) -> dict[str, Tensor]:
-    """L_fm on a motion batch: mean cross-entropy of a motion token, and of each part's, in nats."""
-    hidden = model.hidden(batch.ids, alpha, use_cache=False)
-    sums, count, terms = [], 0, {}
-    for part, (logits, targets) in enumerate(model.motion_scores(hidden, batch.labels)):
+    """L_fm on a motion batch: mean cross-entropy of a motion token, and of each part's, in nats.
+
+    of: the batch that `batch` is a share of. The means are then over its tokens, so that the terms
+    of all shares add up to the whole batch's.
+    """
+    ids, labels = batch.ids.to(model.device), batch.labels.to(model.device)
+    hidden = model.hidden(ids, alpha.to(model.device), use_cache=False)
+    cells = ((batch if of is None else of).labels != IGNORE).sum(dim=(0, 1)).tolist()
+    sums, terms = [], {}
+    for part, (logits, targets) in enumerate(model.motion_scores(hidden, labels)):
         total = F.cross_entropy(logits.float(), targets, reduction="sum", label_smoothing=smoothing)
         sums.append(total)
-        count += len(targets)
-        terms[_part_name(part)] = total.detach() / max(len(targets), 1)
-    return {"motion": torch.stack(sums).sum() / max(count, 1), **terms}
+        terms[_part_name(part)] = total.detach() / max(cells[part], 1)
+    return {"motion": torch.stack(sums).sum() / max(sum(cells), 1), **terms}
 
 
 def _part_name(part: int) -> str:

@@ -222,12 +222,21 @@ class Hmvlm(nn.Module):
             if name.startswith(_TRAINED) or name.endswith((".lora_A", ".lora_B"))
         }
 
-    def save_adapter(self, folder: Path, dtype: torch.dtype | None = None) -> None:
-        """Write adapter_config.json and adapter_model.safetensors."""
+    def save_adapter(
+        self,
+        folder: Path,
+        dtype: torch.dtype | None = None,
+        state: dict[str, Tensor] | None = None,
+    ) -> None:
+        """Write adapter_config.json and adapter_model.safetensors.
+
+        state: what to write in place of adapter_state(), when that lies in shards.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.config.save(folder)
         state = {
-            k: v.detach().to("cpu", dtype).contiguous() for k, v in self.adapter_state().items()
+            k: v.detach().to("cpu", dtype).contiguous()
+            for k, v in (self.adapter_state() if state is None else state).items()
         }
         save_file(state, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
 

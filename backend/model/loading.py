@@ -8,6 +8,7 @@ import torch
 
 from .. import assets
 from ..errors import AssetError
+from . import hub, quantising
 from .configuration import GateConfig, HmvlmConfig
 from .hmvlm import Hmvlm
 from .open_clip_models import OPEN_CLIP
@@ -26,34 +27,62 @@ _RESTORE = (
 )
 
 
-def load_base(name: str, dtype: torch.dtype = torch.float32) -> tuple[Any, Any, str]:
+def load_base(
+    name: str, dtype: torch.dtype = torch.float32, quantise: str | None = None
+) -> tuple[Any, Any, str]:
     """A base language model, its text tokenizer and the sha256 of its weights.
 
-    name: an asset, or a folder that holds a Hugging Face causal language model.
+    name: an asset, a folder that holds a Hugging Face causal language model, or the name of one on
+    the hub, OWNER/MODEL, which is then downloaded. quantise: see quantising.QUANTISATIONS.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    if name in assets.ASSETS:
-        folder, digest = assets.ensure(name), assets.ASSETS[name].sha256
-    else:
-        folder = Path(name)
-        weights = sorted(folder.glob("*.safetensors"))
-        if not weights:
-            raise AssetError(
-                f"The base model '{name}' is neither an asset ({', '.join(assets.ASSETS)}) nor a "
-                "folder with safetensors weights."
-            )
-        digest = assets.sha256_of(weights[0])
+    folder, digest = find_base(name)
+    extra = quantising.options(quantise, dtype) if quantise else {}
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=dtype, local_files_only=True, **extra
+        )
     except (OSError, ValueError) as error:
         raise AssetError(
             f"The base model in {folder} cannot be loaded: {error}. Run `hmvlm fetch --force`."
         ) from error
     return model.eval(), tokenizer, digest
+
+
+def find_base(name: str) -> tuple[Path, str]:
+    """The folder of a base model, fetched when it is not there yet, and the sha256 of its weights.
+
+    Raises AssetError that says what to do when there is no such model or it cannot be had.
+    """
+    if name in assets.ASSETS:
+        return assets.ensure(name), assets.ASSETS[name].sha256
+    folder = Path(name)
+    if folder.is_dir():
+        weights = sorted(folder.glob("*.safetensors"))
+        if weights:
+            return folder, hub.digest_of(weights)
+    elif hub.is_hub_name(name):
+        return hub.fetch(name)
+    raise AssetError(
+        f"The base model '{name}' is neither an asset ({', '.join(assets.ASSETS)}), nor a folder "
+        "with safetensors weights, nor the name of a model on the Hugging Face hub (OWNER/MODEL)."
+    )
+
+
+def describe_base(name: str) -> tuple[Any, str]:
+    """The configuration of a base model's text side and the sha256 of its weights."""
+    from transformers import AutoConfig
+
+    folder, digest = find_base(name)
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise AssetError(f"The base model in {folder} has no usable config: {error}") from error
+    return config.get_text_config(), digest
 
 
 def load_encoder(name: str) -> PromptEncoder:
@@ -81,10 +110,15 @@ def _fitting_encoder(gate: GateConfig) -> PromptEncoder:
 
 
 def build_hmvlm(
-    config: HmvlmConfig, *, motion_tokenizer: Any = None, dtype: torch.dtype = torch.float32
+    config: HmvlmConfig,
+    *,
+    motion_tokenizer: Any = None,
+    dtype: torch.dtype = torch.float32,
+    quantise: str | None = None,
 ) -> Hmvlm:
     """A model with fresh experts over the base that the configuration names."""
-    base, text_tokenizer, digest = load_base(config.base_model, dtype)
+    extra = {"quantise": quantise} if quantise else {}
+    base, text_tokenizer, digest = load_base(config.base_model, dtype, **extra)
     if config.base_sha256 and config.base_sha256 != digest:
         raise AssetError(
             f"This checkpoint was trained on another '{config.base_model}' (sha256 "

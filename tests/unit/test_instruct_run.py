@@ -4,85 +4,25 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tiny_hmvlm import LetterTokenizer, WordEncoder, tiny_base, tiny_config
+from toy_instruct import MadeUpData, make_source, stand_ins, toy_settings
 
 from backend.errors import AssetError, InvalidInput
-from backend.model.configuration import HmvlmConfig
-from backend.model.hmvlm import Hmvlm
 from backend.model.loading import ADAPTER_FOLDER
 from backend.model.moe_lora import ADAPTER_WEIGHTS
-from backend.model.processing import HmvlmProcessor
-from backend.motion.representation import FEATURE_DIM
-from backend.motion.tokenizer import MotionTokenizer, MotionTokenizerConfig
-from training.instruct import RUN_FILE, InstructSettings, train_instruct
-
-_SMALL = MotionTokenizerConfig(
-    codebook_size=16, code_dim=8, token_dim=8, heads=2, encoder_width=8, decoder_width=8
-)
-
-
-class MadeUpData:
-    """Stands in for PreparedDataset: the parts of it that instruction tuning reads."""
-
-    def __init__(self, folder: Path, split: str) -> None:
-        rng = np.random.default_rng({"train": 0, "val": 1}[split])
-        self.folder, self.hash = folder, "made-up"
-        self._rows = [rng.normal(size=(n, FEATURE_DIM)).astype(np.float32) for n in (16, 24, 40)]
-        self.clips = [
-            SimpleNamespace(
-                id=f"{split}{i}", frames=len(rows), content="walk", captions=[f"walk {i}", "walk"]
-            )
-            for i, rows in enumerate(self._rows)
-        ]
-
-    def __len__(self) -> int:
-        return len(self.clips)
-
-    def features(self, index: int) -> np.ndarray:
-        return self._rows[index]
-
-
-def _build(config: HmvlmConfig, *, motion_tokenizer: MotionTokenizer, dtype: torch.dtype) -> Hmvlm:
-    base = tiny_base().to(dtype)
-    processor = HmvlmProcessor(config, LetterTokenizer())
-    return Hmvlm(config, base, processor, WordEncoder(8), motion_tokenizer)  # pyright: ignore[reportArgumentType]
+from backend.motion.tokenizer import MotionTokenizer
+from training.instruct import train_instruct
+from training.instruct_settings import RUN_FILE, InstructSettings
 
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> InstructSettings:
-    for module in ("instruct", "motion_loss"):
-        monkeypatch.setattr(f"training.{module}.PreparedDataset", MadeUpData)
-    monkeypatch.setattr("training.instruct.build_hmvlm", _build)
-    monkeypatch.setattr(
-        "training.instruct._model_config",
-        lambda settings, _: replace(tiny_config(settings.layout), base_model="tiny"),
-    )
-    torch.manual_seed(0)
-    MotionTokenizer(_SMALL).save_pretrained(tmp_path / "tokenizer")
-    prompts = tmp_path / "source" / "prompts"
-    prompts.mkdir(parents=True)
-    asked = [
-        {"instruction": f"name {n} fruits", "instances": [{"input": "", "output": "a pear"}]}
-        for n in range(20)
-    ]
-    lines = "\n".join(json.dumps(row) for row in asked)
-    (prompts / "self-instruct-seed-tasks.jsonl").write_text(lines, "utf-8")
-    return InstructSettings(
-        data=tmp_path / "data",
-        source=tmp_path / "source",
-        tokenizer=tmp_path / "tokenizer",
-        out=tmp_path / "first",
-        steps=4,
-        batch=2,
-        gate_steps=3,
-        validate_every=2,
-    )
+    stand_ins(monkeypatch)
+    make_source(tmp_path)
+    return toy_settings(tmp_path)
 
 
 def _weights(run: Path) -> dict[str, torch.Tensor]:
@@ -152,6 +92,33 @@ def test_tables_are_carried_over_to_another_tokenizer(settings: InstructSettings
         assert alike.min() > 0.9, name
     with pytest.raises(InvalidInput, match="give both"):
         train_instruct(replace(still, start_tokenizer=folder))
+
+
+def test_micro_batches_give_what_the_whole_batch_gives(settings: InstructSettings) -> None:
+    settings = replace(settings, batch=4)
+    whole = _weights(train_instruct(settings))
+    cut = train_instruct(replace(settings, out=settings.out.parent / "cut", micro_batch=1))
+    assert json.loads((cut / "run.json").read_text("utf-8"))["sessions"][0]["micro_batches"] == 4
+    for name, value in _weights(cut).items():
+        torch.testing.assert_close(value, whole[name], atol=1e-5, rtol=1e-4)
+    logs = [json.loads((run / "log.json").read_text("utf-8")) for run in (settings.out, cut)]
+    for name in ("loss", "motion", "gate", "torso", "val_motion"):
+        assert logs[0][-1][name] == pytest.approx(logs[1][-1][name], rel=1e-4), name
+
+
+def test_the_run_folder_says_what_was_run(settings: InstructSettings) -> None:
+    run = train_instruct(replace(settings, steps=2))
+    train_instruct(replace(settings, steps=3))
+    record = json.loads((run / "run.json").read_text("utf-8"))
+    assert record["settings"]["lora_rate"] == settings.lora_rate
+    assert record["settings"]["moe"]["r"] == settings.moe.r
+    assert record["data_hash"] == "made-up"
+    assert record["seed"] == 0
+    assert [s["begun_at_step"] for s in record["sessions"]] == [0, 2]
+    assert {"python", "torch", "transformers", "peft", "accelerate"} <= set(
+        record["sessions"][0]["versions"]
+    )
+    assert record["sessions"][0]["device"] == "cpu"
 
 
 def _codes(tokenizer: Path) -> torch.Tensor:
