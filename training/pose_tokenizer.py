@@ -125,7 +125,8 @@ def train_pose_tokenizer(settings: PoseTokenizerSettings) -> Path:
         validate_every=500,
         resume=settings.resume,
     )
-    state = train(model, optimizer, loop, batch_loss, validate, settings.kind)
+    facts = {"settings": settings, "data_hash": sampler.data.hash, "seed": settings.seed}
+    state = train(model, optimizer, loop, batch_loss, validate, settings.kind, facts=facts)
     model.save_pretrained(out)
     record = {
         **{k: str(v) if isinstance(v, Path) else v for k, v in asdict(settings).items()},

@@ -127,7 +127,8 @@ def train_tokenizer(settings: TokenizerSettings) -> Path:
         validate_every=500,
         resume=settings.resume,
     )
-    state = train(model, optimizer, loop, batch_loss, validate, settings.kind)
+    facts = {"settings": settings, "data_hash": data.hash, "seed": settings.seed}
+    state = train(model, optimizer, loop, batch_loss, validate, settings.kind, facts=facts)
     settled = settle_decoder(model, sampler, settings, validate)
     model.save_pretrained(out)
     record = {
@@ -180,7 +181,9 @@ def settle_decoder(
         validate_every=200,
         resume=settings.resume,
     )
-    return train(model.decoder, optimizer, loop, batch_loss, validate, f"{settings.kind} decoder")
+    facts = {"settings": settings, "data_hash": sampler.data.hash, "seed": settings.seed}
+    name = f"{settings.kind} decoder"
+    return train(model.decoder, optimizer, loop, batch_loss, validate, name, facts=facts)
 
 
 def _codes_in_use(output: TokenizerOutput) -> dict[str, Tensor]:

@@ -9,6 +9,14 @@ from pathlib import Path
 from .. import assets
 from ..errors import AssetError
 
+VICUNA_CHAT = (
+    "A chat between a curious user and an artificial intelligence assistant. The assistant gives "
+    "helpful, detailed, and polite answers to the user's questions. "
+    "{% for m in messages %}{% if m['role'] == 'user' %}USER: {{ m['content'] }} "
+    "{% elif m['role'] == 'assistant' %}ASSISTANT: {{ m['content'] }}</s>{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+)
+"""The form of chat that Vicuna v1.5 was trained with; its tokenizer's files do not hold it."""
 _TEXT_FILES = ("*.json", "*.model", "*.jinja", "*.txt")
 _SAFE, _PICKLED = "*.safetensors", "pytorch_model*.bin"
 

@@ -50,6 +50,8 @@ def load_base(
         raise AssetError(
             f"The base model in {folder} cannot be loaded: {error}. Run `hmvlm fetch --force`."
         ) from error
+    if tokenizer.chat_template is None and "vicuna" in name.lower():
+        tokenizer.chat_template = hub.VICUNA_CHAT
     return model.eval(), tokenizer, digest
 
 
