@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator, FullyShardedDataParallelPlugin
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import DistributedType
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -78,14 +78,16 @@ def train_toy(out: Path, accelerator: Accelerator, stop_at: int | None = None) -
     settings = LoopSettings(out, steps=STEPS, log_every=3, save_minutes=0.0, clip_gradient=0.5)
     state = train(model, optimizer, settings, batch_loss, accelerator=accelerator, shared=True)
     assert state.step == STEPS
+    sharded = accelerator.distributed_type == DistributedType.FSDP
+    assert all(hasattr(p, "placements") == sharded for p in model.parameters())
     return {name: whole_tensor(value).clone() for name, value in model.state_dict().items()}
 
 
 def shard(accelerator: Accelerator) -> Accelerator:
     """FSDP for an accelerator on the CPU, where Accelerate's own launcher has none."""
-    state = AcceleratorState._shared_state
-    state["distributed_type"] = DistributedType.FSDP
-    state["fsdp_plugin"] = FullyShardedDataParallelPlugin(
+    for state in (PartialState, AcceleratorState):  # each copies the other's
+        state._shared_state["distributed_type"] = DistributedType.FSDP
+    AcceleratorState._shared_state["fsdp_plugin"] = FullyShardedDataParallelPlugin(
         fsdp_version=2,
         auto_wrap_policy="transformer_based_wrap",
         cpu_ram_efficient_loading=False,
