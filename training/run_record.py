@@ -81,7 +81,11 @@ def _git(*words: str) -> str:
 
 
 def plain(value: Any) -> Any:
-    """Settings as JSON holds them: dataclasses as objects, paths as text."""
+    """Settings as JSON holds them: dataclasses as objects, paths as text, however deep they lie."""
+    return json.loads(json.dumps(value, default=_plain_object))
+
+
+def _plain_object(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
-        value = asdict(value)
-    return json.loads(json.dumps(value, default=str))
+        return asdict(value)
+    return str(value)
