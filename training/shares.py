@@ -4,6 +4,7 @@
 import math
 import os
 from dataclasses import dataclass
+from typing import Any
 
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
@@ -72,7 +73,8 @@ def accelerator_for(batch: int, micro_batch: int | None = None) -> Accelerator:
     accelerator.gradient_accumulation_steps = pieces
     if accelerator.distributed_type == DistributedType.DEEPSPEED:
         # no data loader passes through Accelerate that would tell DeepSpeed these
-        settings = accelerator.state.deepspeed_plugin.deepspeed_config
+        plugin: Any = accelerator.state.deepspeed_plugin
+        settings = plugin.deepspeed_config
         settings["gradient_accumulation_steps"] = pieces
         settings["train_micro_batch_size_per_gpu"] = size
         settings["train_batch_size"] = size * pieces * processes

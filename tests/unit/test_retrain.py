@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from made_up_motion import smooth_motion
 from tiny_hmvlm import LetterTokenizer, WordEncoder, tiny_base
 from tiny_models import TEXT_SIZE
@@ -88,9 +89,11 @@ def test_from_motion_files_to_weights(tmp_path: Path, monkeypatch: pytest.Monkey
     (prompts / "self-instruct-seed-tasks.jsonl").write_text("\n".join(map(json.dumps, asked)))
     (prompts / "mt-bench.jsonl").write_text(json.dumps({"turns": ["name a fruit", "and more"]}))
     base = (tiny_base().config, "d" * 64)
-    monkeypatch.setattr(
-        loading, "load_base", lambda name, dtype=None: (tiny_base(), LetterTokenizer(), "d" * 64)
-    )
+
+    def load_base(name: str, dtype: torch.dtype = torch.float32) -> tuple:
+        return tiny_base().to(dtype), LetterTokenizer(), "d" * 64
+
+    monkeypatch.setattr(loading, "load_base", load_base)
     monkeypatch.setattr("training.evaluate_dialogue.load_base", loading.load_base)
     monkeypatch.setattr("training.instruct.describe_base", lambda name: base)
     for module in ("backend.model.loading", "training.instruct"):
