@@ -73,10 +73,11 @@ def test_the_root_is_free_and_good_poses_are_left_alone() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("pack", ["bandai-namco-1", "cmu-actions", "deepmimic"])
 def test_real_capture_lies_within(pack: str) -> None:
-    """99.1 % of all prepared frames do; a single small pack may have a little less."""
+    """99.1 % of all prepared frames do; a single pack may have a little less."""
     good = []
     for i, (_, clip) in enumerate(read_pack(need_shared("motion", f"{pack}.bvhpack"))):
-        if i % 10 == 0:
+        # one clip in ten, but all of the few (and wild) ones of the smallest pack
+        if i % 10 == 0 or pack == "deepmimic":
             motion = retarget_to_smpl(clip).resampled(5.0)
             off = limit_violation(axis_angle_to_matrix(torch.from_numpy(motion.poses[:, :22])))
             good.append((off.abs().amax(dim=(1, 2)) == 0).numpy())

@@ -364,7 +364,8 @@ def test_an_armature_that_is_no_body_is_refused_with_what_to_do(extension):
 
 
 @pytest.mark.skipif(
-    bpy.app.version[:2] == (4, 5), reason="Rigify hangs Blender 4.5 as a module when it ends"
+    bpy.app.version < (5, 0),
+    reason="Rigify hangs (4.5) or crashes (4.2) Blender as a module when it ends",
 )
 def test_a_generated_rigify_rig_in_fk_and_in_ik(extension, part):
     import addon_utils
