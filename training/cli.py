@@ -17,7 +17,7 @@ COMMANDS = {
         "training.pose_instruct",
         "teach the model poses from pictures, on simulated landmarks",
     ),
-    "retrain": ("training.retrain", "everything from motion files to the weights as shipped"),
+    "retrain": ("training.retrain", "everything from motion files to measured weights"),
     "export": ("training.export", "put trained weights where the backend finds them"),
 }
 EVALUATIONS = {

@@ -5,7 +5,6 @@ Out of a prepared data set, and wider than it: sitting, kneeling, reaching, limb
 the body of another, since people in photographs do more than walk.
 """
 
-from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +17,7 @@ from backend.motion.pose_tokenizer import without_heading
 from backend.motion.representation import JOINT_DIM, ROOT_DIM
 from blender_addon.shared.skeleton import NUM_BODY_JOINTS
 from training.data.pose_widening import PoseBank, WideningSettings, draw_poses
-from training.data.prepared import PreparedDataset
+from training.data.prepared import PreparedDataset, balanced_chances
 
 _POSES_A_CLIP = 4
 
@@ -31,7 +30,7 @@ def row_rotations(rows: np.ndarray) -> Tensor:
 
 
 class PoseSampler:
-    """Random poses of a split; a source with n frames is drawn as often as sqrt(n) says.
+    """Random poses of a split, no source drowning the others.
 
     widened: share of the poses that no recording shows (see data.pose_widening).
     """
@@ -41,12 +40,7 @@ class PoseSampler:
             raise InvalidInput(f"{data.folder} has no clips to train on.")
         self.data, self.seed, self.widened = data, seed, widened
         self.bank = PoseBank.from_prepared(data) if widened else None
-        frames = np.array([clip.frames for clip in data.clips], dtype=np.float64)
-        totals: dict[str, float] = defaultdict(float)
-        for clip in data.clips:
-            totals[clip.source] += clip.frames
-        chances = frames / np.sqrt([totals[clip.source] for clip in data.clips])
-        self.chances = chances / chances.sum()
+        self.chances = balanced_chances(data.clips)
 
     def batch(self, step: int, size: int) -> Tensor:
         """(size, 22, 3, 3); depends on seed and step alone."""

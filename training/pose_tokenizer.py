@@ -23,6 +23,7 @@ from training.data.prepared import PreparedDataset
 
 from .loops import LoopSettings, keep_freed_memory, train
 from .pose_data import PoseSampler
+from .run_arguments import add_run_arguments, run_settings
 
 _STATISTICS_POSES = 4096
 _VALIDATION_POSES = 512
@@ -143,8 +144,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="prepared data folder")
     parser.add_argument("--out", type=Path, required=True, help="run folder; one folder a kind")
     parser.add_argument("--kind", choices=[*KINDS, "all"], default="body_part")
-    parser.add_argument("--steps", type=int, help="budget in steps: reproducible")
-    parser.add_argument("--minutes", type=float, help="budget in minutes for each kind")
+    add_run_arguments(parser, " for each kind")
     parser.add_argument("--batch", type=int, default=512, help="poses a step (default 512)")
     parser.add_argument(
         "--widened",
@@ -153,9 +153,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="share of poses that no recording shows: sitting, kneeling, reaching (default 0.4)",
     )
     parser.add_argument("--learning-rate", type=float, default=1e-3)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
-    parser.add_argument("--fresh", action="store_true", help="start over, ignoring saved progress")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -165,14 +162,10 @@ def run(args: argparse.Namespace) -> None:
                 data=args.data,
                 out=args.out,
                 kind=kind,
-                steps=args.steps,
-                minutes=args.minutes,
                 batch=args.batch,
                 widened=args.widened,
                 learning_rate=args.learning_rate,
-                seed=args.seed,
-                threads=args.threads,
-                resume=not args.fresh,
+                **run_settings(args),
             )
         )
         print(f"{kind}: {out}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hmvlm-train retrain`: from motion files to the weights as they are shipped, in one command.
+"""`hmvlm-train retrain`: from motion files to measured, exported weights, in one command.
 
 Each stage is one of the other commands, printed before it runs. A stage that is done is noted in
 retrain.json and not run again, and a stage that was stopped goes on by itself.
@@ -21,7 +21,10 @@ _BASELINES = ("whole_body_512", "whole_body_2560")
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the shipped weights were made with, on the CPU.
+    """A training from nothing, sized for two CPU cores.
+
+    The shipped tokenizers were made with these settings. The shipped language model was not: it
+    went on from earlier weights (its card has the commands), which this does not repeat.
 
     minutes: for the language model, in place of its steps. threads: None lets PyTorch choose.
     """

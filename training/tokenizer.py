@@ -3,7 +3,6 @@
 
 import argparse
 import json
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,11 +14,12 @@ from torch import Tensor
 from backend.errors import InvalidInput
 from backend.motion.representation import FEATURE_DIM
 from backend.motion.tokenizer import KINDS, MotionTokenizer, TokenizerOutput, tokenizer_config
-from training.data.prepared import PreparedDataset
+from training.data.prepared import PreparedDataset, balanced_chances
 
 from .checkpoint import TrainingState
 from .loops import PRECISIONS, LoopSettings, computing_in, keep_freed_memory, train
 from .losses import TokenizerLoss, TokenizerLossWeights
+from .run_arguments import add_run_arguments, run_settings
 
 DECODER_FOLDER = "decoder"
 _VALIDATION_WINDOWS = 256
@@ -54,22 +54,13 @@ class TokenizerSettings:
 
 
 class WindowSampler:
-    """Fixed-length windows of a split's clips.
-
-    Within a source each frame is about equally likely. A source with n frames is drawn as often as
-    sqrt(n) says: thousands of walks in one must not be all that the codes learn.
-    """
+    """Fixed-length windows of a split's clips, no source drowning the others."""
 
     def __init__(self, data: PreparedDataset, window: int, seed: int) -> None:
         if len(data) == 0:
             raise InvalidInput(f"{data.folder} has no clips to train on.")
         self.data, self.window, self.seed = data, window, seed
-        frames = np.array([clip.frames for clip in data.clips], dtype=np.float64)
-        totals: dict[str, float] = defaultdict(float)
-        for clip in data.clips:
-            totals[clip.source] += clip.frames
-        chances = frames / np.sqrt([totals[clip.source] for clip in data.clips])
-        self.chances = chances / chances.sum()
+        self.chances = balanced_chances(data.clips)
 
     def batch(self, step: int, size: int) -> tuple[Tensor, Tensor]:
         """Normalised (B, window, 272) and mask (B, window); depends on seed and step alone."""
@@ -208,8 +199,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, help="prepared data folder")
     parser.add_argument("--out", type=Path, required=True, help="run folder; one folder a kind")
     parser.add_argument("--kind", choices=[*KINDS, "all"], default="body_part")
-    parser.add_argument("--steps", type=int, help="budget in steps: reproducible")
-    parser.add_argument("--minutes", type=float, help="budget in minutes for each kind")
+    add_run_arguments(parser, " for each kind")
     parser.add_argument(
         "--decoder-steps",
         type=int,
@@ -219,9 +209,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=32, help="windows a step (default 32)")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--precision", choices=PRECISIONS, default="fp32")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
-    parser.add_argument("--fresh", action="store_true", help="start over, ignoring saved progress")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -232,15 +219,11 @@ def run(args: argparse.Namespace) -> None:
                 data=args.data,
                 out=args.out,
                 kind=kind,
-                steps=args.steps,
-                minutes=args.minutes,
                 decoder_steps=args.decoder_steps,
                 batch=args.batch,
                 learning_rate=args.learning_rate,
                 precision=args.precision,
-                seed=args.seed,
-                threads=args.threads,
-                resume=not args.fresh,
+                **run_settings(args),
             )
         )
         print(f"{kind}: {out}")

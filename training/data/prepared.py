@@ -8,6 +8,8 @@ DIR/SHARD.clips.jsonl        id, split, labels, captions, facts, where its rows 
 """
 
 import json
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -42,6 +44,20 @@ class PreparedClip:
     def from_json(line: str) -> "PreparedClip":
         record = json.loads(line)
         return PreparedClip(**{f.name: record[f.name] for f in fields(PreparedClip)})
+
+
+def balanced_chances(clips: Sequence[PreparedClip]) -> np.ndarray:
+    """(N,) how often each clip is drawn so that no source drowns the others; their sum is 1.
+
+    Within a source each frame is about equally likely. A source with n frames is drawn as often as
+    sqrt(n) says: thousands of walks in one must not be all that is learned.
+    """
+    frames = np.array([clip.frames for clip in clips], dtype=np.float64)
+    totals: dict[str, float] = defaultdict(float)
+    for clip in clips:
+        totals[clip.source] += clip.frames
+    chances = frames / np.sqrt([totals[clip.source] for clip in clips])
+    return chances / chances.sum()
 
 
 class PreparedDataset:

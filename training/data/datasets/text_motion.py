@@ -13,6 +13,7 @@ EricGuo5513/HumanML3D, and the loader of EricGuo5513/text-to-motion.
 """
 
 import math
+from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,9 +70,9 @@ class TextMotionReader(Reader[CaptionedMotion]):
             raise InvalidInput(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
         self.splits = SPLITS if split is None else (split,)
 
+    @abstractmethod
     def smpl_joints(self, joints: np.ndarray) -> np.ndarray:
         """(T, J, 3) of this data set -> (T, 22, 3) in SMPL's order."""
-        raise NotImplementedError
 
     def entries(self) -> Iterator[ClipEntry | Bad]:
         """What there is to read, from the splits and the texts alone."""
