@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..errors import AssetError
+from .compact import expand
 from .configuration import HmvlmConfig
 from .gate import Router
 from .moe_lora import ADAPTER_WEIGHTS, inject_moe_lora
@@ -247,7 +248,7 @@ class Hmvlm(nn.Module):
         """
         path = folder / ADAPTER_WEIGHTS
         try:
-            state = load_file(path)
+            state = expand(load_file(path))
         except (OSError, SafetensorError) as error:
             raise AssetError(f"{path} cannot be read: {error}. Get the weights again.") from error
         own = self.adapter_state()

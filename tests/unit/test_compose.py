@@ -2,6 +2,7 @@
 """Clips made of clips: nothing jumps, and what the captions say is there."""
 
 import random
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from acted_motion import bowing, going, raising, standing, waving
 from blender_addon.shared.motion import Motion
 from blender_addon.shared.rotations import axis_angle_to_matrix
 from blender_addon.shared.skeleton import BODY_PARTS
+from training.data.caption_compound import Part, compound_captions
 from training.data.compose import MAX_SECONDS, composites
 from training.data.facts import measure
 from training.data.motion_edits import (
@@ -210,3 +212,32 @@ def test_a_repeated_clip_goes_on_without_a_jump(seconds):
     assert np.array_equal(longer.poses[:40], walk.poses[:40])
     assert biggest_step(longer) < 1.5 * biggest_step(walk)
     assert measure(longer).along == pytest.approx(1.2 * seconds, rel=0.1)
+
+
+def test_neither_of_two_actions_is_only_a_moment():
+    walk, wave = going(9.0), waving("right", seconds=8.0)
+    sources = [(walk, "walk", "", measure(walk)), (wave, "wave-right-hand", "", measure(wave))]
+    made = [c for c in composites(sources, random.Random(3), 60) if ">" in c[1]]
+    assert made
+    for motion, *_ in made:
+        joints = motion.joint_positions()
+        waved = (joints[:, 21, 1] > joints[:, 17, 1]).sum() / motion.fps
+        speed = np.linalg.norm(np.diff(motion.trans[:, [0, 2]], axis=0), axis=-1) * motion.fps
+        assert waved > 1.5
+        assert (speed > 0.5).sum() / motion.fps > 1.5
+
+
+def test_and_means_at_once_where_both_can_be_done_at_once():
+    walk, wave, bow = (
+        Part("walk", "", measure(going(3.0))),
+        Part("wave", "right", measure(waving("right"))),
+        Part("bow", "", measure(bowing(60))),
+    )
+    order = re.compile(r"\b(then|after|before|first|begins?|next|stops?|followed)\b", re.IGNORECASE)
+
+    def unordered(one: Part, two: Part) -> int:
+        texts = compound_captions(one, two, "then", "", random.Random(1), 60)
+        return sum(order.search(text) is None for text in texts)
+
+    assert unordered(walk, wave) == unordered(wave, walk) == 0
+    assert unordered(walk, bow) > 0

@@ -169,3 +169,9 @@ def test_the_store_encodes_a_text_once_in_its_life(tmp_path: Path) -> None:
     rows = EmbeddingStore(second, path).embed(["b", "ccc"])  # type: ignore[arg-type]
     assert rows[:, 0].tolist() == [1.0, 3.0]
     assert second.seen == ["ccc"]
+
+
+def test_some_orders_only_list_what_was_captured() -> None:
+    prompts = animator_prompts(600, random.Random(2))
+    lists = [p for p in prompts if ";" in p or " / " in p]
+    assert 10 < len(lists) < 200

@@ -32,9 +32,11 @@ _THEN = (
     "{subject} who {a_s} and then {b_s}",
     "{subject} {a_s}; next {he} {b_he}", "first {a}, then {b}",
 )  # fmt: skip
-_GOING = frozenset(
+GOING: frozenset[str] = frozenset(
     ["walk", "run", "jog", "dash", "walk-back", "walk-turn", "diagonal", "sidestep", "run-turn"]
 )
+_ARMS = frozenset(["wave", "wave-both", "raise", "raise-both"])
+_BOTH_AT_ONCE = "{subject} {a_s} and {b_s}"
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,12 @@ def compound_captions(
 ) -> list[str]:
     """`count` different sentences; relation: "while" (at once) or "then" (one after the other)."""
     frames = list(_WHILE if relation == "while" else _THEN)
-    if first.action not in _GOING:
+    if first.action not in GOING:
         frames = [f for f in frames if "stops and" not in f]
+    both = {first.action, second.action}
+    if relation == "then" and both & GOING and both & _ARMS:
+        # who can do both at once is told to by "walks and waves"
+        frames.remove(_BOTH_AT_ONCE)
     rng.shuffle(frames)
     out: list[str] = []
     for i in range(count * 10):

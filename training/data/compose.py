@@ -12,7 +12,7 @@ from collections import defaultdict
 
 from blender_addon.shared.motion import Motion
 
-from .caption_compound import Part, compound_captions
+from .caption_compound import GOING, Part, compound_captions
 from .captions import style_key, write_captions
 from .clip_actions import actions_of
 from .facts import MotionFacts, measure
@@ -70,9 +70,8 @@ class _Pool:
 
 def _groups(action: str, facts: MotionFacts) -> list[str]:
     out = []
-    going = ("walk", "run", "jog", "dash", "walk-turn", "walk-back", "diagonal", "sidestep")
     quiet = facts.left_arm.raised_seconds + facts.right_arm.raised_seconds == 0
-    if action in going and quiet:
+    if action in GOING and quiet:
         out += ["going"]
         if action in ("walk", "run", "jog", "dash", "walk-back"):
             out.append("straight")
@@ -160,7 +159,8 @@ def _make_sequence(pool: _Pool, rng: random.Random) -> Composite | None:
     two = pool.pick(order[1], rng, one[0][2] if rng.random() < 0.7 else None)
     if two is None or two[1] == one[1]:
         return None
-    a, b = _shortened(one[0][0], rng, order[0]), _shortened(two[0][0], rng, order[1])
+    a = _shortened(one[0][0], one[1], rng, first=True)
+    b = _shortened(two[0][0], two[1], rng, first=False)
     stop, start = best_seam(a, b)
     joined = concatenate(cut_out(a, 0, stop), cut_out(b, start, b.num_frames))
     if joined.seconds > MAX_SECONDS:
@@ -178,13 +178,24 @@ def _make_sequence(pool: _Pool, rng: random.Random) -> Composite | None:
     return joined, f"{_label(one[1])}>{_label(two[1])}", style, captions
 
 
-def _shortened(motion: Motion, rng: random.Random, group: str) -> Motion:
-    """Walking may begin and end anywhere; a gesture is kept whole."""
-    if group != "going" or motion.seconds < 2.5:
-        return motion
-    frames = int(min(motion.seconds, rng.uniform(2.0, 5.0)) * motion.fps)
-    start = rng.randrange(motion.num_frames - frames + 1)
-    return cut_out(motion, start, start + frames)
+def _shortened(
+    motion: Motion, action: tuple[str, str], rng: random.Random, *, first: bool
+) -> Motion:
+    """A part of what goes on and on, so that neither of two actions is only a moment beside the
+    other: walking may begin and end anywhere, waving keeps the end that is not at the seam."""
+    if action[0] in GOING:
+        frames = int(rng.uniform(2.5, 5.5) * motion.fps)
+        start = rng.randrange(max(motion.num_frames - frames, 0) + 1)
+        return cut_out(motion, start, start + frames)
+    if action[0] in ("wave", "wave-both"):
+        frames = int(rng.uniform(2.5, 4.5) * motion.fps)
+        # the arm is taken down before the next action, and lifted after the one before
+        return (
+            cut_out(motion, max(motion.num_frames - frames, 0), motion.num_frames)
+            if first
+            else cut_out(motion, 0, frames)
+        )
+    return motion
 
 
 def _make_backward(pool: _Pool, rng: random.Random) -> Composite | None:

@@ -253,10 +253,28 @@ def tricky_general_prompts() -> list[str]:
     return [form.format(m=move) for move in _MOVES for form in _ABOUT_MOVES] + list(_MENTIONING)
 
 
+_LISTS = 0.12
+_ACTIVITIES = (
+    "sweep the floor", "mopping", "chopping wood", "dig a hole", "salsa", "cha-cha", "the robot",
+    "moonwalk", "tango", "hip hop - various moves", "breakdance", "line dance", "golf swing",
+    "tennis serve", "basketball - dribble, shoot", "football throw", "juggling", "tai chi",
+    "pull a rope", "pushing a box", "lifting a crate", "climb a ladder", "stepping over something",
+    "sit on a chair", "get up from the floor", "lie down", "drink from a bottle", "eating",
+    "phone call", "read a newspaper", "typing", "sneak", "limping", "stumble", "balance beam",
+    "cartwheels", "push-ups", "skipping rope", "stretching", "warm-up", "shadow boxing",
+    "sword fight", "archery", "directing traffic", "conducting an orchestra", "mime - the wall",
+    "hopscotch", "swing on a bar", "swimming strokes", "rowing", "steering a wheel", "waiting",
+    "looking around", "scratching the head", "shrugs", "nodding", "salutes", "fishing",
+)  # fmt: skip
+
+
 def animator_prompts(count: int, rng: random.Random) -> list[str]:
     """Short orders for a motion, as varied in form as people type them."""
     out: set[str] = set()
     while len(out) < count:
+        if rng.random() < _LISTS:
+            out.add(_listed(rng))
+            continue
         base, third, gerund = _forms(rng.choice(_ACTIONS))
         other_base, other_third, _ = _forms(rng.choice(_ACTIONS))
         subject, manner = rng.choice(_SUBJECTS), rng.choice(_MANNERS)
@@ -272,6 +290,17 @@ def animator_prompts(count: int, rng: random.Random) -> list[str]:
         style = rng.random()
         out.add(text.capitalize() if style < 0.4 else text.upper() if style > 0.97 else text)
     return sorted(out)
+
+
+def _listed(rng: random.Random) -> str:
+    """What was captured in one take, as the indexes of motion libraries put it."""
+    words = [rng.choice(_forms(action)[::2]) for action in rng.sample(_ACTIONS, rng.randint(1, 5))]
+    words += rng.sample(_ACTIVITIES, rng.randint(1, 4))
+    rng.shuffle(words)
+    text = words[0]
+    for word in words[1:]:
+        text += rng.choice((", ", ", ", "; ", " - ", " / ", " and ")) + word
+    return text
 
 
 def _forms(action: str) -> tuple[str, str, str]:
