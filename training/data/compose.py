@@ -99,7 +99,7 @@ def composites(sources: list[Source], rng: random.Random, count: int) -> list[Co
     """
     pool = _Pool(sources)
     makers = (
-        (_make_overlay, 0.28), (_make_sequence, 0.26), (_make_backward, 0.08), (_make_bent, 0.10),
+        (_make_overlay, 0.36), (_make_sequence, 0.18), (_make_backward, 0.08), (_make_bent, 0.10),
         (_make_retimed, 0.06), (_make_deeper_bow, 0.04), (_make_repeated, 0.18),
     )  # fmt: skip
     out: list[Composite] = []
