@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`hmvlm-train pose`: teach the model poses from landmarks (HMVLM, sections 3.1 and 3.2).
 
-Stage 1 aligns the projector (see pose_alignment); stage 2 trains projector, pose head and experts
-through the language model. Landmarks are simulated from the poses of the prepared data, so no
-picture is needed. The gate is left as it is: it already knows a pose request for one about motion.
+Stage 1 aligns the projector and trains the lifter (see pose_alignment); stage 2 trains projector,
+pose head and experts through the language model. Landmarks are simulated from the poses of the
+prepared data, so no picture is needed. The gate is left as it is: it already knows a pose request
+for one about motion.
 """
 
 import argparse
@@ -113,13 +114,18 @@ def train_pose(settings: PoseSettings) -> Path:
     source = PoseSource(_simulator(data), tokenizer, settings.seed)
     held_out = _held_out(settings.data, tokenizer)
     projector, head = model.seeing()
+    lifter = model.landmark_lifter
     assert isinstance(projector, LandmarkProjector)
+    assert lifter is not None
     if not _has_vision(settings.start_from):
         examples = PoseSource(source.simulator, tokenizer, settings.seed + 1)
-        projector.fit_scale(examples.batch(0, _STATISTICS).seen, model.text_std())
+        seen = examples.batch(0, _STATISTICS).seen
+        projector.fit_scale(seen, model.text_std())
+        lifter.fit_scale(seen)
         head.start_from_codebook(tokenizer.codebook_vectors())
     aligned = align(
         projector,
+        lifter,
         tokenizer,
         source,
         held_out,
