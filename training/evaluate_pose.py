@@ -110,8 +110,9 @@ def _fit(
         states = model.pose_states(seen, alpha.expand(len(seen), -1))
         codes = draw_poses(model, states, SamplingOptions(), seed + rows.start, samples)
         poses = model.pose_tokenizer.decode(codes.flatten(0, 1))
+    lifted = model.lift(seen)
     poses = poses.clone().unflatten(0, codes.shape[:2])
-    fitted: FittedPoses = fit_poses(poses, *landmarks)
+    fitted: FittedPoses = fit_poses(poses, *landmarks, lifted=lifted)
     turned = fitted.turned.rotations
     mean = pose_landmarks(turned, turned.new_zeros(len(turned), NUM_SIZES))
     return {

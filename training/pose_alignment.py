@@ -2,7 +2,8 @@
 """Stage 1 of poses from pictures: the projector alone, against a small head of its own.
 
 As LLaVA aligns its projector before the language model is touched; here the language model is not
-even run, so a step costs little more than the simulation of its people.
+even run, so a step costs little more than the simulation of its people. The landmark lifter, which
+needs no language model at all, is trained on the same people.
 """
 
 from pathlib import Path
@@ -10,10 +11,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from backend.model.landmark_lifter import LandmarkLifter
 from backend.model.vision_projector import LandmarkProjector
 from backend.motion.pose_tokenizer import PoseTokenizer
 
 from .checkpoint import TrainingState
+from .landmark_lifting import lifting_loss, lifting_scores
 from .loops import LoopSettings, train
 from .pose_samples import PoseBatch, PoseSource, code_scores, pose_code_loss
 
@@ -37,6 +40,7 @@ class AlignmentHead(nn.Module):
 
 def align(
     projector: LandmarkProjector,
+    lifter: LandmarkLifter,
     tokenizer: PoseTokenizer,
     source: PoseSource,
     held_out: PoseBatch | None,
@@ -50,22 +54,25 @@ def align(
     joints: float = 5.0,
     resume: bool = True,
 ) -> TrainingState:
-    """Train the projector in place; log and state go to `out/alignment`."""
+    """Train projector and lifter in place; log and state go to `out/alignment`."""
     parts, codes, _ = tokenizer.codebook_vectors().shape
     head = AlignmentHead(projector.rows, dim, parts, codes)
-    model = nn.ModuleDict({"projector": projector, "head": head})
+    model = nn.ModuleDict({"projector": projector, "head": head, "lifter": lifter})
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0.01)
 
     def batch_loss(step: int) -> dict[str, Tensor]:
         drawn = source.batch(step, batch)
         logits = head(projector(drawn.seen))
-        return pose_code_loss(list(logits.unbind(dim=1)), drawn, tokenizer, joints)
+        terms = pose_code_loss(list(logits.unbind(dim=1)), drawn, tokenizer, joints)
+        lifted = lifting_loss(lifter(drawn.seen), drawn.rotations)
+        return {**terms, **lifted, "loss": terms["loss"] + lifted["lifting"]}
 
     @torch.no_grad()
     def validate() -> dict[str, float]:
         assert held_out is not None
         codes = head(projector(held_out.seen)).argmax(dim=-1)
-        return code_scores(codes, held_out, tokenizer)
+        lifted = lifting_scores(lifter.lift(held_out.seen), held_out.rotations)
+        return {**code_scores(codes, held_out, tokenizer), **lifted}
 
     loop = LoopSettings(
         out / ALIGNMENT_FOLDER,

@@ -17,11 +17,13 @@ from training.data.landmark_simulation import LandmarkBatch, LandmarkSimulator
 @dataclass(frozen=True)
 class PoseBatch:
     """seen: (B, 33, 6) for the projector; poses: (B, 22, 3, 3) local rotations, the heading taken
-    out; codes: (B, P) of these."""
+    out; codes: (B, P) of these. rotations: (B, 22, 3, 3) the same with the root's in camera axes.
+    """
 
     seen: Tensor
     poses: Tensor
     codes: Tensor
+    rotations: Tensor
 
 
 class PoseSource:
@@ -40,7 +42,7 @@ def as_batch(people: LandmarkBatch, tokenizer: PoseTokenizer) -> PoseBatch:
     seen = landmark_features(
         *(torch.from_numpy(x) for x in (people.image, people.visibility, people.world))
     )
-    return PoseBatch(seen, poses, tokenizer.encode(poses))
+    return PoseBatch(seen, poses, tokenizer.encode(poses), torch.from_numpy(people.rotations))
 
 
 def true_poses(people: LandmarkBatch) -> Tensor:

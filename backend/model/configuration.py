@@ -44,13 +44,16 @@ class VisionConfig:
 
     kind: BlazePose's 33 landmarks, or patch features of a CLIP tower (the paper's). rows: rows of
     the sequence that a picture takes; for patches, as many as the tower gives (256 of ViT-L/14 at
-    224 pixels). width: of the landmark projector's hidden layers. tower: for patches, as
+    224 pixels). width, narrow: of the landmark projector's hidden layers, and of the last one
+    before its rows. head_dim: inner width of the pose head. tower: for patches, as
     "open_clip:MODEL/PRETRAINED" (see GateConfig); tower_width: numbers a patch.
     """
 
     kind: Literal["landmarks", "patches"] = "landmarks"
-    rows: int = 8
-    width: int = 512
+    rows: int = 4
+    width: int = 320
+    narrow: int = 64
+    head_dim: int = 64
     tower: str = ""
     tower_width: int = 1024
 

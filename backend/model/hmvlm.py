@@ -14,9 +14,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ..errors import AssetError
+from ..vision.lifted import Lifted
 from .compact import expand
 from .configuration import HmvlmConfig
 from .gate import Router
+from .landmark_lifter import LandmarkLifter
 from .moe_lora import ADAPTER_WEIGHTS, inject_moe_lora
 from .motion_head import MotionEmbedding, MotionHead
 from .pose_head import PoseHead
@@ -25,9 +27,9 @@ from .prompt_encoders import PromptEncoder
 from .vision_projector import make_projector
 
 _STD_ROWS = 1 << 16
-_TRAINED = ("router.", "motion_embedding.", "motion_head.", "vision_projector.", "pose_head.")
-VISION_TABLES: tuple[str, ...] = ("vision_projector.", "pose_head.")
+VISION_TABLES: tuple[str, ...] = ("vision_projector.", "pose_head.", "landmark_lifter.")
 """What a model that reads pictures has beside one that does not."""
+_TRAINED = ("router.", "motion_embedding.", "motion_head.", *VISION_TABLES)
 
 
 class Hmvlm(nn.Module):
@@ -38,10 +40,12 @@ class Hmvlm(nn.Module):
     motion_tokenizer: codes to motion features and back; None where only tokens are needed.
     pose_tokenizer, vision_tower: the same for poses, and what reads patches where the configuration
     says patches; set where they are needed. With no `config.vision` there is no projector either.
+    landmark_lifter: only where landmarks are what is read.
     """
 
     vision_projector: nn.Module | None
     pose_head: PoseHead | None
+    landmark_lifter: LandmarkLifter | None
 
     def __init__(
         self,
@@ -65,6 +69,8 @@ class Hmvlm(nn.Module):
         seeing = config.vision
         self.vision_projector = make_projector(seeing, config.hidden_size) if seeing else None
         self.pose_head = PoseHead(config) if seeing else None
+        landmarks = seeing is not None and seeing.kind == "landmarks"
+        self.landmark_lifter = LandmarkLifter() if landmarks else None
         self.pose_tokenizer: Any = None
         self.vision_tower: Any = None
 
@@ -159,6 +165,12 @@ class Hmvlm(nn.Module):
         ids = torch.from_numpy(rows).to(seen.device).expand(len(seen), -1, -1)
         hidden = self.hidden(ids, alpha, features, use_cache=False)
         return hidden[:, -1].to(head.rows.dtype)
+
+    @torch.no_grad()
+    def lift(self, seen: Tensor) -> Lifted | None:
+        """What the projector reads -> the landmarks put right in depth; None where patches are
+        read, from which nothing was learned of them."""
+        return None if self.landmark_lifter is None else self.landmark_lifter.lift(seen)
 
     def text_logits(
         self, ids: Tensor, alpha: Tensor | None, keep: int | Tensor = 1, **kwargs: Any

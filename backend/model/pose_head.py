@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .configuration import HmvlmConfig
+from .configuration import HmvlmConfig, VisionConfig
 
 
 class PoseHead(nn.Module):
@@ -20,7 +20,8 @@ class PoseHead(nn.Module):
 
     def __init__(self, config: HmvlmConfig) -> None:
         super().__init__()
-        dim, inner = config.hidden_size, config.part_head_dim
+        seeing = config.vision or VisionConfig()
+        dim, inner = config.hidden_size, seeing.head_dim
         self.parts, self.codes = config.parts, config.codebook_size
         self.rows = nn.Parameter(torch.randn(self.parts * self.codes, dim) * 0.02)
         self.chosen = nn.Linear(dim, dim, bias=False)

@@ -24,7 +24,7 @@ def landmark_features(image: Tensor, visibility: Tensor, world: Tensor) -> Tenso
 def make_projector(config: VisionConfig, dim: int) -> nn.Module:
     """The projector that a configuration asks for; dim: D of the language model."""
     if config.kind == "landmarks":
-        return LandmarkProjector(config.rows, config.width, dim)
+        return LandmarkProjector(config.rows, config.width, dim, config.narrow)
     return PatchProjector(config.tower_width, dim)
 
 
@@ -32,13 +32,14 @@ class LandmarkProjector(nn.Module):
     """(B, 33, 6) of `landmark_features` -> (B, M, D).
 
     Every number is given twice, once weighed by its point's visibility, so that the first layer
-    can already pass over what was guessed.
+    can already pass over what was guessed. The rows come out of `narrow` numbers: a pose has no
+    more to say, and a full layer to M x D would be most of the weights.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, rows: int, width: int, dim: int, blocks: int = 2) -> None:
+    def __init__(self, rows: int, width: int, dim: int, narrow: int = 64, blocks: int = 2) -> None:
         super().__init__()
         self.rows = rows
         shape = (LANDMARKS, LANDMARK_NUMBERS)
@@ -46,7 +47,8 @@ class LandmarkProjector(nn.Module):
         self.register_buffer("std", torch.ones(shape))
         self.enter = nn.Linear(2 * LANDMARKS * LANDMARK_NUMBERS, width)
         self.blocks = nn.ModuleList(nn.Linear(width, width) for _ in range(blocks))
-        self.leave = nn.Linear(width, rows * dim)
+        self.narrow = nn.Linear(width, narrow)
+        self.leave = nn.Linear(narrow, rows * dim)
         self.norm = nn.LayerNorm(dim)
 
     @torch.no_grad()
@@ -65,7 +67,7 @@ class LandmarkProjector(nn.Module):
         x = self.enter(torch.cat([numbers, weighed], dim=-1).flatten(1))
         for block in self.blocks:
             x = x + block(F.gelu(x))
-        return self.norm(self.leave(F.gelu(x)).unflatten(1, (self.rows, -1)))
+        return self.norm(self.leave(self.narrow(F.gelu(x))).unflatten(1, (self.rows, -1)))
 
 
 class PatchProjector(nn.Module):

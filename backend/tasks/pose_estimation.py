@@ -79,7 +79,9 @@ def pose_estimation(
     if is_cancelled():
         raise Cancelled
     on_progress(0.6, "Fitting the pose to the picture")
-    fitted = fit_poses(poses[None], image, visibility, world, refined=params.refine)
+    fitted = fit_poses(
+        poses[None], image, visibility, world, lifted=model.lift(seen), refined=params.refine
+    )
     on_progress(1.0, "Done")
     return _result(fitted, codes, landmarks, (centre, float(half)), alpha, params.seed)
 

@@ -4,7 +4,8 @@
 The pose tokens leave the heading out, and say nothing of the camera. So the whole pose is turned to
 every heading under a few cameras, and compared with the image landmarks; world landmarks break the
 tie between facing a little to the left and a little to the right, which look alike from far away.
-The best of these are then turned freely until they fit.
+The best of these are then turned freely until they fit. Where a network has read the pelvis's
+orientation out of the landmarks, there is nothing to search.
 """
 
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from ..motion.kinematics import axis_rotation
 from .landmark_body import NUM_SIZES, pose_landmarks
+from .lifted import Lifted
 from .refine import RefineResult, RefineSettings, refine
 from .skeleton33 import LEFT_HIP, NUM_LANDMARKS, RIGHT_HIP
 
@@ -25,7 +27,8 @@ class OrientationSettings:
     image, hint_sideways, hint_depth: deviations of image landmarks (half sides of the square) and
     world landmarks (metres) of a pose that is only about right. robust, perspective: as in
     RefineSettings. starts: how many orientations are kept, `apart` degrees from one another.
-    turning: how they are turned freely: joints all but held, the root loose.
+    turning: how they are turned freely: joints all but held, the root loose. lifted: the same where
+    the pelvis's orientation is known already.
     """
 
     headings: int = 36
@@ -39,6 +42,9 @@ class OrientationSettings:
     apart: float = 40.0
     turning: RefineSettings = field(
         default_factory=lambda: RefineSettings(prior=0.3, root=40.0, steps=12, tolerance=1e-3)
+    )
+    lifted: RefineSettings = field(
+        default_factory=lambda: RefineSettings(prior=0.3, root=10.0, steps=8, tolerance=1e-3)
     )
 
 
@@ -117,6 +123,21 @@ def turn_to_landmarks(
     seen = visibility.repeat_interleave(s.starts, dim=0)
     made = refine(placed, given[0], seen, given[1], s.turning)
     return made, made.rotations[:, 0] @ upright[:, 0].transpose(-1, -2)
+
+
+def turn_as_lifted(
+    rotations: Tensor,
+    image: Tensor,
+    visibility: Tensor,
+    lifted: Lifted,
+    settings: OrientationSettings | None = None,
+) -> tuple[RefineResult, Tensor]:
+    """As `turn_to_landmarks`, from where the pelvis was read to face: one orientation a pose
+    (B rows), and its camera (B, 3, 3). All float64."""
+    s = settings or OrientationSettings()
+    placed = torch.cat([lifted.root[:, None], rotations[:, 1:]], dim=1)
+    made = refine(placed, image, visibility, lifted.points, s.lifted, lifted.spread)
+    return made, made.rotations[:, 0] @ rotations[:, 0].transpose(-1, -2)
 
 
 def _image_cost(seen: Tensor, image: Tensor, trust: Tensor, s: OrientationSettings) -> Tensor:

@@ -11,7 +11,13 @@ from torch import Tensor
 
 from ..motion.kinematics import forward_kinematics
 from .landmark_body import NUM_SIZES, pose_landmarks
-from .orientation import OrientationSettings, turn_to_landmarks, without_azimuth
+from .lifted import Lifted
+from .orientation import (
+    OrientationSettings,
+    turn_as_lifted,
+    turn_to_landmarks,
+    without_azimuth,
+)
 from .refine import RefineResult, RefineSettings, refine
 
 _REFINED = 2  # how many of a person's turned poses go on to the refine step
@@ -42,18 +48,26 @@ def fit_poses(
     visibility: Tensor,
     world: Tensor,
     *,
+    lifted: Lifted | None = None,
     refined: bool = True,
     orientation: OrientationSettings | None = None,
     settings: RefineSettings | None = None,
 ) -> FittedPoses:
     """Poses (B, S, 22, 3, 3) with the heading taken out of the root, image landmarks (B, 33, 2) in
     the person's square, visibility (B, 33), world landmarks (B, 33, 3) metres -> poses in the
-    picture. float64, on the CPU. Raises ValueError as `refine` does."""
+    picture. float64, on the CPU. Raises ValueError as `refine` does.
+
+    lifted: what `LandmarkLifter` reads out of the landmarks; it then takes the world landmarks'
+    place. settings: of the refine step; for `lifted` landmarks others are the default.
+    """
     people, samples = poses.shape[:2]
     landmarks = [x.detach().cpu().double() for x in (image, visibility, world)]
     drawn = poses.detach().cpu().double().flatten(0, 1)
     seen = [x.repeat_interleave(samples, dim=0) for x in landmarks]
-    made, cameras = turn_to_landmarks(drawn, *seen, settings=orientation)
+    if lifted is None:
+        made, cameras = turn_to_landmarks(drawn, *seen, settings=orientation)
+    else:
+        made, cameras = turn_as_lifted(drawn, *seen[:2], lifted.each(samples), orientation)
     each = len(made.after) // people  # rows of a person: samples times orientations
     order = made.after.unflatten(0, (people, each)).argsort(dim=1)
     order = order + torch.arange(people)[:, None] * each
@@ -63,12 +77,22 @@ def fit_poses(
         kept = order[:, :_REFINED].flatten()
         count = len(kept) // people
         seen = [x.repeat_interleave(count, dim=0) for x in landmarks]
-        fits = refine(made.rotations[kept], *seen, settings=settings)
+        spread = None
+        if lifted is not None:
+            settings = settings or lifted_settings()
+            again = lifted.each(count)
+            seen[2], spread = again.points, again.spread
+        fits = refine(made.rotations[kept], *seen, settings=settings, spread=spread)
         best = fits.after.unflatten(0, (people, count)).argmin(dim=1)
         best = best + torch.arange(people) * count
         final, chosen = _rows(fits, best), kept[best]
     sample = chosen % each // (each // samples)
     return FittedPoses(turned, final, without_azimuth(cameras[chosen]), sample)
+
+
+def lifted_settings() -> RefineSettings:
+    """How far things are trusted beside lifted landmarks: tuned on simulated people."""
+    return RefineSettings(image=0.05, lifted=1.5, prior=12.0, root=10.0)
 
 
 def upright(rotations: Tensor, camera: Tensor) -> Tensor:

@@ -30,7 +30,8 @@ class RefineSettings:
     """How far each thing is trusted: standard deviations, and the solver's patience.
 
     image: of a seen landmark, in half sides of the square; face: times as much for the eleven
-    points of the face, which say the same. hint: metres, of world landmarks sideways and in depth.
+    points of the face, which say the same. hint: metres, of world landmarks sideways and in depth;
+    lifted: of landmarks whose errors are known, in these errors.
     prior, root: degrees, of the start's joints and of its root.
     body, bones: log, of the height and of each bone group. perspective: mean and deviation of
     1 / distance (1/m). robust: standard deviations past which a landmark counts less and less.
@@ -40,6 +41,7 @@ class RefineSettings:
     face: float = 1.6
     hint_sideways: float = 0.25
     hint_depth: float = 0.6
+    lifted: float = 2.0
     prior: float = 10.0
     root: float = 15.0
     body: float = 0.05
@@ -120,10 +122,14 @@ def refine(
     visibility: Tensor,
     world: Tensor | None = None,
     settings: RefineSettings | None = None,
+    spread: Tensor | None = None,
 ) -> RefineResult:
     """Rotations (B, 22, 3, 3) with the root's in camera axes, image landmarks (B, 33, 2) in the
     person's square (-1 to 1), visibility (B, 33), world landmarks (B, 33, 3) metres or None ->
     rotations that meet the landmarks. Computed in float64 on the CPU, given back as they came.
+
+    spread: (B, 33, 3) metres, how far off the world landmarks are (see LandmarkLifter); they are
+    then trusted by it, and not by visibility.
 
     Raises ValueError for other shapes and for numbers that are not finite.
     """
@@ -134,6 +140,8 @@ def refine(
     shapes["visibility"] = (count, NUM_LANDMARKS)
     if world is not None:
         given["world"], shapes["world"] = world, (count, NUM_LANDMARKS, 3)
+    if spread is not None:
+        given["spread"], shapes["spread"] = spread, (count, NUM_LANDMARKS, 3)
     for name, value in given.items():
         if tuple(value.shape) != shapes[name]:
             raise ValueError(f"{name} must be {shapes[name]}, got {tuple(value.shape)}")
@@ -145,6 +153,7 @@ def refine(
         visibility=visibility.detach().cpu().double(),
         world=None if world is None else world.detach().cpu().double(),
         settings=s,
+        spread=None if spread is None else spread.detach().cpu().double(),
     )
     fit, before, after = _solve(problem, s)
     like = {"dtype": rotations.dtype, "device": rotations.device}
@@ -195,6 +204,7 @@ class _Problem:
         visibility: Tensor,
         world: Tensor | None,
         settings: RefineSettings,
+        spread: Tensor | None = None,
     ) -> None:
         s = self.settings = settings
         self.start, self.image = start, image
@@ -202,10 +212,11 @@ class _Problem:
         less = torch.ones(NUM_LANDMARKS, dtype=start.dtype)
         less[:_FACE] = s.face
         self.image_precision = trust / (s.image * less) ** 2  # (B, 33)
-        self.hint_precision = trust[..., None] / (
-            start.new_tensor([s.hint_sideways, s.hint_sideways, s.hint_depth]) ** 2
-            * (less[:, None] ** 2)
-        )
+        if spread is None:
+            deviation = start.new_tensor([s.hint_sideways, s.hint_sideways, s.hint_depth])
+            self.hint_precision = trust[..., None] / (deviation * less[:, None]) ** 2
+        else:
+            self.hint_precision = 1 / (s.lifted * spread * less[:, None]) ** 2
         self.world = None
         if world is not None:
             self.world = world - world[:, [LEFT_HIP, RIGHT_HIP]].mean(dim=1, keepdim=True)

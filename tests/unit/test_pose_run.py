@@ -101,6 +101,8 @@ def test_a_run_trains_and_is_evaluated(
     record = json.loads((run / RUN_FILE).read_text("utf-8"))
     assert (record["task"], record["steps_done"], record["alignment_steps"]) == ("pose", 3, 3)
     assert record["last"]["val_mpjpe_mm"] > 0
+    aligned = json.loads((run / "alignment" / "log.json").read_text("utf-8"))[-1]
+    assert 0 < aligned["val_lifted_mm"] < 1000
     model = load_run(run)
     report = evaluate(model, simulator.batch(1, 0, 3), samples=2)
     assert report.people == 3
@@ -144,6 +146,7 @@ def test_perfect_codes_are_near_the_truth(
         lambda *_: torch.zeros(4, 1, 5, dtype=torch.long),
     )
     monkeypatch.setattr(model.pose_tokenizer, "decode", lambda codes: poses)
+    monkeypatch.setattr(model, "lift", lambda seen: None)  # this model's lifter has learned nothing
     report = evaluate(model, people, samples=1)
     assert report.decoded.joints_pa_mpjpe is not None
     assert report.decoded.joints_pa_mpjpe < 5.0
