@@ -46,7 +46,9 @@ class VisionConfig:
     the sequence that a picture takes; for patches, as many as the tower gives (256 of ViT-L/14 at
     224 pixels). width, narrow: of the landmark projector's hidden layers, and of the last one
     before its rows. head_dim: inner width of the pose head. tower: for patches, as
-    "open_clip:MODEL/PRETRAINED" (see GateConfig); tower_width: numbers a patch.
+    "open_clip:MODEL/PRETRAINED" (see GateConfig); tower_width: numbers a patch. clip_rows: rows
+    that each of a clip's 8 frames takes, 0 where the weights read no clips; clip_width: of the
+    clip projector's hidden layers.
     """
 
     kind: Literal["landmarks", "patches"] = "landmarks"
@@ -56,6 +58,8 @@ class VisionConfig:
     head_dim: int = 64
     tower: str = ""
     tower_width: int = 1024
+    clip_rows: int = 0
+    clip_width: int = 256
 
 
 @dataclass(frozen=True)

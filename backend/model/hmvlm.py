@@ -13,8 +13,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..errors import AssetError
+from ..errors import AssetError, InvalidInput
 from ..vision.lifted import Lifted
+from .clip_projector import make_clip_projector
 from .compact import expand
 from .configuration import HmvlmConfig
 from .gate import Router
@@ -22,14 +23,24 @@ from .landmark_lifter import LandmarkLifter
 from .moe_lora import ADAPTER_WEIGHTS, inject_moe_lora
 from .motion_head import MotionEmbedding, MotionHead
 from .pose_head import PoseHead
-from .processing import FEATURE, IGNORE, POSE_INSTRUCTION, POSE_PROMPT, HmvlmProcessor
+from .processing import (
+    DESCRIBE_INSTRUCTION,
+    DESCRIBE_PROMPT,
+    FEATURE,
+    IGNORE,
+    POSE_INSTRUCTION,
+    POSE_PROMPT,
+    HmvlmProcessor,
+)
 from .prompt_encoders import PromptEncoder
 from .vision_projector import make_projector
 
 _STD_ROWS = 1 << 16
 VISION_TABLES: tuple[str, ...] = ("vision_projector.", "pose_head.", "landmark_lifter.")
 """What a model that reads pictures has beside one that does not."""
-_TRAINED = ("router.", "motion_embedding.", "motion_head.", *VISION_TABLES)
+CLIP_TABLES: tuple[str, ...] = ("clip_projector.",)
+"""What a model that reads clips has on top of that."""
+_TRAINED = ("router.", "motion_embedding.", "motion_head.", *VISION_TABLES, *CLIP_TABLES)
 
 
 class Hmvlm(nn.Module):
@@ -46,6 +57,7 @@ class Hmvlm(nn.Module):
     vision_projector: nn.Module | None
     pose_head: PoseHead | None
     landmark_lifter: LandmarkLifter | None
+    clip_projector: nn.Module | None
 
     def __init__(
         self,
@@ -71,6 +83,9 @@ class Hmvlm(nn.Module):
         self.pose_head = PoseHead(config) if seeing else None
         landmarks = seeing is not None and seeing.kind == "landmarks"
         self.landmark_lifter = LandmarkLifter() if landmarks else None
+        self.clip_projector = None
+        if seeing is not None and seeing.clip_rows > 0:
+            self.clip_projector = make_clip_projector(seeing, config.hidden_size)
         self.pose_tokenizer: Any = None
         self.vision_tower: Any = None
 
@@ -171,17 +186,52 @@ class Hmvlm(nn.Module):
         """What the projector reads -> the landmarks put right in depth; None where patches are
         read, from which nothing was learned of them."""
         return None if self.landmark_lifter is None else self.landmark_lifter.lift(seen)
+    def watching(self) -> nn.Module:
+        """The clip projector. Raises AssetError for weights that read no clips."""
+        if self.clip_projector is None:
+            raise AssetError(
+                "These weights read no clips: they have no clip projector. Name weights that were "
+                "trained to describe with --weights; their model card says so."
+            )
+        return self.clip_projector
+
+    def describe_alpha(self, question: str = "") -> Tensor:
+        """(1, E): the experts' shares for a description of a clip, or for an answer about it.
+
+        Where the gate leaves it to the base model, which sees no clip, raises InvalidInput for a
+        question and AssetError for a description.
+        """
+        words = self.processor.gate_text(question or DESCRIBE_PROMPT, DESCRIBE_INSTRUCTION)
+        alpha = self.gate([words])
+        if not bool(self.skips_experts(alpha)[0]):
+            return alpha
+        if question:
+            raise InvalidInput(
+                "The question is not understood as one about what the person in the clip does. "
+                "Ask about the movement, as: Which hand do they raise?"
+            )
+        raise AssetError(
+            "The gate of these weights takes a description of a clip for something that is not "
+            "about motion. Train them further with `hmvlm-train instruct --start-from`, whose "
+            "prompts for the gate include it."
+        )
 
     def text_logits(
-        self, ids: Tensor, alpha: Tensor | None, keep: int | Tensor = 1, **kwargs: Any
+        self,
+        ids: Tensor,
+        alpha: Tensor | None,
+        keep: int | Tensor = 1,
+        features: Tensor | None = None,
+        **kwargs: Any,
     ) -> Tensor:
         """Scores of the words as the base model itself gives them, caps and scales included.
 
-        ids (B, N, P), alpha as in `hidden`; keep: how many last rows, or the indices (M,) of rows
-        -> (B, M, V).
+        ids (B, N, P), alpha and features as in `hidden`; keep: how many last rows, or the indices
+        (M,) of rows -> (B, M, V).
         """
         with self.mixture.using(alpha):
-            output = self.base(inputs_embeds=self.embed(ids), logits_to_keep=keep, **kwargs)
+            embedded = self.embed(ids, features)
+            output = self.base(inputs_embeds=embedded, logits_to_keep=keep, **kwargs)
         return output.logits
 
     def stop_tokens(self) -> set[int]:

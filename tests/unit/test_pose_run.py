@@ -13,6 +13,7 @@ from made_up_motion import smooth_motion
 from safetensors.torch import load_file
 from tiny_hmvlm import tiny_hmvlm
 from tiny_pose import build_tiny, tiny_pose_config, tiny_pose_model, tiny_pose_tokenizer
+from training.pose_instruct import PoseSettings, train_pose
 
 from backend.errors import AssetError, InvalidInput
 from backend.model.configuration import VisionConfig
@@ -23,7 +24,6 @@ from training.data.landmark_simulation import LandmarkSimulator
 from training.data.pose_widening import PoseBank
 from training.evaluate_pose import evaluate, load_run
 from training.instruct import RUN_FILE
-from training.pose_instruct import PoseSettings, train_pose
 from training.pose_samples import as_batch, code_scores, pose_code_loss, true_poses
 
 
