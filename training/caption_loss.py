@@ -59,11 +59,12 @@ def caption_rows(
 
 
 def caption_loss(
-    model: Hmvlm, batch: ClipBatch, alpha: Tensor, smoothing: float = 0.0
+    model: Hmvlm, batch: ClipBatch, alpha: Tensor, of: ClipBatch | None = None
 ) -> dict[str, Tensor]:
     """ "caption": mean cross-entropy of a text token of the answers, in nats. alpha: (B, E).
 
-    Raises AssetError for a model that reads no clips.
+    of: the batch that `batch` is a share of; the mean is then over its tokens, so that the terms of
+    all shares add up to the whole batch's. Raises AssetError for a model that reads no clips.
     """
     features = model.watching()(batch.seen.to(model.device))
     ids, labels = caption_rows(batch, model.processor, features.shape[1])
@@ -77,8 +78,15 @@ def caption_loss(
         use_cache=False,
     )
     wanted = targets != IGNORE
-    loss = F.cross_entropy(logits[wanted].float(), targets[wanted], label_smoothing=smoothing)
-    return {"caption": loss}
+    total = F.cross_entropy(logits[wanted].float(), targets[wanted], reduction="sum")
+    tokens = int(wanted.sum()) if of is None else answer_tokens(of, model.processor)
+    return {"caption": total / max(tokens, 1)}
+
+
+def answer_tokens(batch: ClipBatch, processor: HmvlmProcessor) -> int:
+    """How many text tokens the answers of a batch have, each with its end."""
+    end = processor.tokenizer.eos_token
+    return sum(len(processor.text_rows(answer + end)) for answer in batch.answers)
 
 
 @torch.no_grad()

@@ -12,11 +12,8 @@ COMMANDS = {
     "prepare": ("training.data.prepare", "motion files to a captioned data set"),
     "tokenizer": ("training.tokenizer", "train the motion tokenizer or its baselines"),
     "pose-tokenizer": ("training.pose_tokenizer", "train the pose tokenizer or its baselines"),
-    "instruct": ("training.instruct_command", "train the language model's motion experts and gate"),
-    "pose": (
-        "training.pose_instruct",
-        "teach the model poses from pictures, on simulated landmarks",
-    ),
+    "align": ("training.alignment", "stage 1: what reads landmarks, without the language model"),
+    "instruct": ("training.instruct_command", "train the language model's experts and gate"),
     "retrain": ("training.retrain", "everything from motion files to measured weights"),
     "export": ("training.export", "put trained weights where the backend finds them"),
 }

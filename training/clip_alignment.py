@@ -5,6 +5,7 @@ The head tells the family of the action, its side and the words of a description
 what it reaches on clips never trained on bounds what the language model can say of them.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,26 @@ from .clip_samples import NO_SIDE, ClipBatch, ClipLabels, ClipSource
 from .loops import LoopSettings, train
 
 CLIP_ALIGNMENT_FOLDER = "clip_alignment"
+
+
+class SpelledWords(nn.Module):
+    """(B, F * M, D) rows of the projector -> (B, V) scores of words by their own embeddings.
+
+    So the rows come to lie where the frozen language model already reads these words, and it has
+    less to learn in stage 2. embeddings: (V, D).
+    """
+
+    embeddings: Tensor
+
+    def __init__(self, embeddings: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("embeddings", F.normalize(embeddings.float(), dim=1))
+        self.scale = nn.Parameter(torch.tensor(3.0))
+        self.bias = nn.Parameter(torch.full((len(embeddings),), -4.0))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        near = self.scale.exp() * F.normalize(rows, dim=-1) @ self.embeddings.T
+        return near.logsumexp(dim=1) + self.bias
 
 
 class ClipHead(nn.Module):
@@ -45,6 +66,7 @@ def align(
     held_out: ClipSource | None,
     out: Path,
     *,
+    spell: Callable[[list[str]], tuple[list[int], Tensor]],
     dim: int,
     steps: int | None,
     minutes: float | None,
@@ -55,21 +77,29 @@ def align(
     """Train the projector in place; log and state go to `out/clip_alignment`.
 
     held_out: clips of another split; how often the head tells their family and side is logged.
+    spell: which of some words the language model has a token for, and the embeddings of these.
     """
     labels = ClipLabels(source)
     head = ClipHead(projector.rows, dim, len(labels.vocabulary))
-    model = nn.ModuleDict({"projector": projector, "head": head})
+    spelled, embeddings = spell(labels.vocabulary)
+    reader = SpelledWords(embeddings)
+    model = nn.ModuleDict({"projector": projector, "head": head, "reader": reader})
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0.05)
 
     def batch_loss(step: int) -> dict[str, Tensor]:
         drawn = source.batch(step, batch)
-        families, sides, words = head(projector(drawn.seen))
+        rows = projector(drawn.seen)
+        families, sides, words = head(rows)
+        said = labels.words(source, drawn.clips)
         terms = {
             "content": F.cross_entropy(families, labels.families(source, drawn.clips)),
             "side": F.cross_entropy(sides, labels.sides(source, drawn.clips), ignore_index=NO_SIDE),
-            "words": F.binary_cross_entropy_with_logits(words, labels.words(source, drawn.clips)),
+            "words": F.binary_cross_entropy_with_logits(words, said),
         }
         loss = terms["content"] + terms["side"] + 5.0 * terms["words"]
+        if spelled:  # a tokenizer may have no whole word
+            near = F.binary_cross_entropy_with_logits(reader(rows), said[:, spelled])
+            loss, terms["spelled"] = loss + 5.0 * near, near
         return {"loss": loss, **{name: value.detach() for name, value in terms.items()}}
 
     fixed = all_clips(held_out) if held_out is not None and len(held_out.usable) else None

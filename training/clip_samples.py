@@ -54,6 +54,11 @@ class ClipBatch:
     answers: list[str]
     clips: np.ndarray
 
+    def rows(self, chosen: slice) -> "ClipBatch":
+        """Some of the samples."""
+        parts = (self.seen, self.seconds, self.questions, self.answers, self.clips)
+        return ClipBatch(*(part[chosen] for part in parts))
+
 
 class ClipSource:
     """Batches that depend on seed and step alone.

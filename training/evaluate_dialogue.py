@@ -14,6 +14,7 @@ from backend.model.decoding import generate_text
 from backend.model.hmvlm import Hmvlm
 from backend.model.loading import load_base, load_hmvlm
 
+from .dialogue_perplexity import perplexities, read_references
 from .evaluate_gate import GENERAL_LIMIT, read_mt_bench
 
 
@@ -70,7 +71,10 @@ def evaluate_dialogue(
 
 
 def summarise(results: list[TurnResult], tokens: int) -> dict:
-    """Shares, and the turns on which the answers differ although they must not."""
+    """Shares, and the turns on which the answers differ although they must not.
+
+    identical_of_all: answers that are the base model's, whatever the gate says of the question.
+    """
     compared = [r for r in results if r.compared]
     differing = [r for r in compared if not r.identical]
     return {
@@ -79,6 +83,7 @@ def summarise(results: list[TurnResult], tokens: int) -> dict:
         "left_to_base_model": round(len(compared) / max(len(results), 1), 4),
         "compared": len(compared),
         "identical": len(compared) - len(differing),
+        "identical_of_all": sum(r.identical for r in results),
         "differing": [[r.question, r.turn, r.answer[:80], r.base_answer[:80]] for r in differing],
     }
 
@@ -88,6 +93,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, help="exported weights (default: the shipped ones)")
     parser.add_argument("--tokens", type=int, default=32, help="length of an answer (default 32)")
     parser.add_argument("--limit", type=int, help="only the first questions (default: all 80)")
+    parser.add_argument(
+        "--perplexity",
+        action="store_true",
+        help="also of MT-Bench's reference answers, beside the base model's",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON only")
     parser.add_argument("--out", type=Path, help="also write the figures to this JSON file")
 
@@ -98,6 +108,9 @@ def run(args: argparse.Namespace) -> None:
     base, tokenizer, _ = load_base(model.config.base_model)
     results = evaluate_dialogue(model, base, tokenizer, questions, args.tokens)
     report = summarise(results, args.tokens)
+    if args.perplexity:
+        references = read_references(args.source)[: args.limit]
+        report["perplexity"] = perplexities(model, base, references)
     if args.out:
         args.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     if args.json:
@@ -106,7 +119,13 @@ def run(args: argparse.Namespace) -> None:
     print(
         f"{report['compared']} of {report['turns']} turns have alpha_0 >= {GENERAL_LIMIT}; "
         f"{report['identical']} of them are answered token for token like the base model "
-        f"({args.tokens} tokens)"
+        f"({args.tokens} tokens), and {report['identical_of_all']} of all"
     )
+    if args.perplexity:
+        found = report["perplexity"]
+        print(
+            f"perplexity of {found['tokens']:.0f} tokens of reference answers: "
+            f"{found['model']:.4f}, the base model's {found['base']:.4f}"
+        )
     for question, turn, said, expected in report["differing"]:
         print(f"    question {question}, turn {turn}: {said!r} instead of {expected!r}")

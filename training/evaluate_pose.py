@@ -153,7 +153,7 @@ def _mean_degrees(cosines: Tensor) -> float:
 
 
 def load_run(run: Path) -> Hmvlm:
-    """The model of a run of `hmvlm-train pose`, or of exported weights that read pictures."""
+    """The model of a run of `hmvlm-train instruct`, or of exported weights that read pictures."""
     config = HmvlmConfig.load(run / ADAPTER_FOLDER)
     model = build_hmvlm(config)
     model.load_adapter(run / ADAPTER_FOLDER)

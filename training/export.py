@@ -7,11 +7,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file, save_file
 
 from backend import assets
 from backend.errors import AssetError, InvalidInput
+from backend.model.compact import compact, expand
 from backend.model.configuration import HmvlmConfig
 from backend.model.loading import (
     ADAPTER_FOLDER,
@@ -38,7 +38,7 @@ def export(
     baselines: list[Path] | None = None,
     reports: list[Path] | None = None,
 ) -> Path:
-    """Write adapter, tokenizer (and baselines) in half precision, card, figures and manifest.
+    """Write adapter (a byte a number), tokenizers (half precision), card, figures and manifest.
 
     reports: JSON files of `hmvlm-train evaluate ... --out`, whose figures the card quotes. The
     folder is made beside `out` and moved there whole: a failed export leaves the old weights.
@@ -186,9 +186,6 @@ def _instruct_commands(runs: list[dict]) -> list[str]:
         start = f"--start-from runs/instruct-{number - 1}/adapter " if number > 1 else ""
         if run.get("carried_over"):
             start = "--start-from BEFORE/adapter --start-tokenizer BEFORE/tokenizer "
-        if run.get("task") == "pose":
-            out.append(_pose_command(run, start, folder))
-            continue
         out.append(
             "    hmvlm-train instruct --data prepared --source DATA --tokenizer "
             f"runs/tokenizer/body_part {start}--out {folder} --steps {run.get('steps_done', 0)} "
@@ -197,17 +194,6 @@ def _instruct_commands(runs: list[dict]) -> list[str]:
             f"--seed {run.get('seed', 0)}"
         )
     return out
-
-
-def _pose_command(run: dict, start: str, folder: str) -> str:
-    motion = "--tokenizer runs/tokenizer/body_part " if run.get("motion_along") else ""
-    return (
-        "    hmvlm-train pose --data prepared --pose-tokenizer runs/pose-tokenizer/body_part "
-        f"{start}{motion}--out {folder} --alignment-steps {run.get('alignment_steps') or 0} "
-        f"--steps {run.get('steps_done', 0)} --batch {run.get('batch', 0)} --lora-rate "
-        f"{run.get('lora_rate', 5e-4):g} --precision {run.get('precision', 'fp32')} "
-        f"--seed {run.get('seed', 0)}"
-    )
 
 
 def _notes(*records: dict) -> list[str]:
@@ -239,9 +225,8 @@ def _numbers(report: object, prefix: str = "") -> list[tuple[str, float]]:
 
 def _copy_adapter(source: Path, target: Path) -> None:
     target.mkdir(parents=True)
-    state = load_file(source / ADAPTER_WEIGHTS)
-    half = {name: value.to(torch.float16).contiguous() for name, value in state.items()}
-    save_file(half, target / ADAPTER_WEIGHTS, metadata={"format": "pt"})
+    state = compact(expand(load_file(source / ADAPTER_WEIGHTS)))
+    save_file(state, target / ADAPTER_WEIGHTS, metadata={"format": "pt"})
     shutil.copyfile(source / ADAPTER_CONFIG, target / ADAPTER_CONFIG)
 
 

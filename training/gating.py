@@ -148,13 +148,13 @@ def _key(text: str) -> int:
 
 
 def gate_terms(
-    log_motion: Tensor, log_general: Tensor, weights: GateWeights, *, zero_expert: bool = True
+    log_motion: Tensor, log_general: Tensor, weights: GateWeights, *, bordered: bool = True
 ) -> dict[str, Tensor]:
     """The gate's losses. log_motion, log_general: (M, E) log alphas of prompts of each kind.
 
-    Without a zero expert only the balance is left: nothing tells the two kinds apart.
+    Not bordered, only the balance is left: nothing tells the two kinds apart.
     """
-    if not zero_expert:
+    if not bordered:
         balance = _imbalance(log_motion)
         return {"gate": weights.balance * balance, "balance": balance}
     l_gat = gate_loss(log_general, log_general.new_ones(len(log_general)))

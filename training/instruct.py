@@ -1,37 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instruction tuning: train the experts, the gate and the motion tables (section 3.1)."""
+"""Instruction tuning: train the experts, the gate and the tables, on one task or on several
+(sections 3.1 and 3.2)."""
 
 import json
 import random
 import re
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedType
-from torch import Tensor, nn
+from torch import Tensor
 
 from backend.errors import AssetError, InvalidInput
-from backend.model.configuration import GateConfig, HmvlmConfig
 from backend.model.gate import Router
 from backend.model.hmvlm import Hmvlm
-from backend.model.loading import (
-    ADAPTER_FOLDER,
-    build_hmvlm,
-    describe_base,
-    encoder_width,
-    load_encoder,
-)
-from backend.model.moe_lora import lora_parameters
+from backend.model.loading import ADAPTER_FOLDER, POSE_TOKENIZER_FOLDER
 from backend.motion.tokenizer import MotionTokenizer
+from training.data.landmark_simulation import LandmarkSimulator
+from training.data.pose_widening import PoseBank
 from training.data.prepared import PreparedDataset
 
 from .carry_over import carry_over_tables, shared_places
 from .checkpoint import TrainingState, whole_tensor
+from .clip_samples import ClipSource
 from .gating import (
     EmbeddingStore,
     collect_texts,
@@ -41,46 +34,19 @@ from .gating import (
     with_instructions,
 )
 from .general_text import general_batch, read_answered
-from .instruct_data import Batch, InstructSampler, tokenize_clips
+from .instruct_data import InstructSampler, tokenize_clips
+from .instruct_model import Trainable, build_model, parameter_groups
 from .instruct_settings import RUN_FILE, InstructSettings, portable
+from .instruct_tasks import MotionTask, PoseTask, Task, VideoTask, together
+from .instruct_tasks import validate as validate_tasks
 from .loops import LoopSettings, computing_in, keep_freed_memory, train
-from .motion_loss import CACHE_FOLDER, motion_loss, validation_batches, validation_loss
+from .motion_loss import CACHE_FOLDER, validation_batches
+from .pose_samples import PoseSource
 from .run_record import plain
 from .shares import Share, accelerator_for
 
+_HELD_OUT_POSES, _HELD_OUT_CLIPS = 256, 64
 _GATE_CAPTIONS = 12000
-
-
-class Trainable(nn.Module):
-    """The part of the model that is trained, so that a checkpoint leaves the base out."""
-
-    def __init__(self, model: Hmvlm) -> None:
-        super().__init__()
-        self.router = model.router
-        self.motion_embedding = model.motion_embedding
-        self.motion_head = model.motion_head
-        # asked for whenever they are needed: sharding replaces the parameters of a model
-        self._experts = lambda: lora_parameters(model)
-
-    def named_parameters(self, *args: Any, **kwargs: Any) -> Iterator[tuple[str, nn.Parameter]]:
-        """Router and tables by their names, the experts as experts.NAME."""
-        yield from super().named_parameters(*args, **kwargs)
-        for name, value in self._experts():
-            yield f"experts.{name.replace('.', '/')}", value
-
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """All of named_parameters; there are no buffers."""
-        return {name: value.detach() for name, value in self.named_parameters()}
-
-
-def parameter_groups(model: Hmvlm, settings: InstructSettings) -> list[dict]:
-    """Experts, motion tables and router, each with its own rate; the first sets the schedule."""
-    tables = [*model.motion_embedding.parameters(), *model.motion_head.parameters()]
-    return [
-        {"params": [p for _, p in lora_parameters(model)], "lr": settings.lora_rate},
-        {"params": tables, "lr": settings.table_rate},
-        {"params": list(model.router.parameters()), "lr": settings.router_rate},
-    ]
 
 
 def train_instruct(settings: InstructSettings) -> Path:
@@ -91,56 +57,24 @@ def train_instruct(settings: InstructSettings) -> Path:
     if settings.start_tokenizer is not None and settings.start_from is None:
         raise InvalidInput("--start-tokenizer belongs to --start-from: give both, or neither.")
     accelerator = accelerator_for(settings.batch, settings.micro_batch)
-    quantisation = {}
     if settings.quantise:
         _refuse_sharded_quantised(accelerator)
-        quantisation["quantise"] = settings.quantise
     torch.manual_seed(settings.seed)
     tokenizer = MotionTokenizer.from_pretrained(settings.tokenizer)
-    config = _model_config(settings, tokenizer)
-    if settings.start_from is not None:  # what reads pictures stays, though only motion is trained
-        config = replace(config, vision=HmvlmConfig.load(settings.start_from).vision)
     # the main process first: it fills the caches that the others then read
     with accelerator.main_process_first():
-        model = build_hmvlm(
-            config,
-            motion_tokenizer=tokenizer,
-            dtype=torch.bfloat16 if settings.precision == "bf16" else torch.float32,
-            **quantisation,
-        )
-    for _, expert in lora_parameters(model):
-        expert.data = expert.data.float()  # small steps would vanish in half precision
-    if settings.start_from is not None:
-        model.load_adapter(settings.start_from)
-    else:
-        vectors = tokenizer.codebook_vectors()
-        model.motion_embedding.start_from_codebook(vectors, model.text_std())
+        model = build_model(settings, tokenizer)
     data = PreparedDataset(settings.data, "train")
     if len(data) == 0:
         raise InvalidInput(f"{settings.data} has no clips to train on.")
     cache = settings.data / CACHE_FOLDER
     with accelerator.main_process_first():
-        codes = tokenize_clips(data, tokenizer, cache)
-    if settings.start_tokenizer is not None:
-        before = MotionTokenizer.from_pretrained(settings.start_tokenizer)
-        old = tokenize_clips(data, before, cache)
-        carry_over_tables(model, shared_places(codes, old, model.config.codebook_size))
-    sampler = InstructSampler(
-        data,
-        codes,
-        model.processor,
-        settings.samples,
-        batch=settings.batch,
-        seed=settings.seed,
-    )
-    with accelerator.main_process_first():
+        tasks = _tasks(settings, model, data, tokenizer)
         motion, general = _gate_embeddings(model, data, settings, cache)
-        held_out = validation_batches(settings.data, model)
     model.motion_tokenizer.requires_grad_(False)
     answered = read_answered(settings.source, model.processor)
-    # afterwards the experts have grown into the shares it gives; without a zero expert there is
-    # no border to place
-    if settings.start_from is None and settings.moe.zero_expert:
+    # afterwards the experts have grown into the shares it gives
+    if settings.start_from is None and settings.bordered:
         fitted = train_router(
             model.router, motion, general, steps=settings.gate_steps, weights=settings.gate
         )
@@ -151,25 +85,22 @@ def train_instruct(settings: InstructSettings) -> Path:
         weight_decay=settings.weight_decay,
         fused=True,
     )
-    spent = {"rows": 0, "seconds": 0.0, "begun": time.monotonic()}
+    begun = time.monotonic()
 
     def batch_loss(step: int, share: Share) -> dict[str, Tensor]:
-        batch = sampler.batch(step)
-        part = batch.rows(share.rows(len(batch.captions)))
-        alpha, terms = _gate_step(model, batch, motion, general, settings, step, share)
+        terms = _gate_step(model, motion, general, settings, step, share)
         with computing_in(settings.precision, accelerator.device.type):
-            terms |= motion_loss(model, part, alpha, settings.label_smoothing, batch)
-        terms["loss"] = terms["motion"] + terms["gate"]
+            terms |= together(tasks, step, share)
+        terms["loss"] = terms.pop("fm") + terms["gate"]
         due = step % settings.general_every == settings.general_every - 1
         if answered and due and share.once:
             # too seldom for a curve of its own: it only joins the total
             general_loss = general_batch(model, answered, step)
             terms["loss"] = terms["loss"] + 0.1 * share.once * general_loss
-        spent["rows"] += part.ids.shape[0] * part.ids.shape[1]
         return terms
 
     def validate() -> dict[str, float]:
-        return validation_loss(model, held_out)
+        return validate_tasks(tasks)
 
     loop = LoopSettings(
         settings.out,
@@ -184,27 +115,71 @@ def train_instruct(settings: InstructSettings) -> Path:
     )
     model.train()
     state = train(
-        Trainable(model),
+        Trainable(model, seeing=settings.sees),
         optimizer,
         loop,
         batch_loss,
-        validate if held_out else None,
+        validate,
         "instruct",
         accelerator=accelerator,
         whole=model,
         shared=True,
         facts={"settings": settings, "data_hash": data.hash, "seed": settings.seed},
     )
-    trained_for = time.monotonic() - spent["begun"]
+    spent = (sum(t.rows for t in tasks if isinstance(t, MotionTask)), time.monotonic() - begun)
     adapter = {name: whole_tensor(value).cpu() for name, value in model.adapter_state().items()}
     if accelerator.is_main_process:
-        if settings.moe.zero_expert:
+        if settings.bordered:
             polished = _polish(model, adapter, motion, general, settings)
             print(f"gate after instruction tuning: {_rounded(polished)}")
         model.save_adapter(settings.out / ADAPTER_FOLDER, state=adapter)
-        _write_record(settings, data, state, adapter, spent, trained_for)
+        if model.pose_tokenizer is not None:
+            model.pose_tokenizer.save_pretrained(settings.out / POSE_TOKENIZER_FOLDER)
+        _write_record(settings, data, state, adapter, spent)
     accelerator.wait_for_everyone()
     return settings.out
+
+
+def _tasks(
+    settings: InstructSettings, model: Hmvlm, data: PreparedDataset, tokenizer: MotionTokenizer
+) -> list[Task]:
+    out: list[Task] = []
+    cache = settings.data / CACHE_FOLDER
+    if "motion" in settings.tasks:
+        codes = tokenize_clips(data, tokenizer, cache)
+        if settings.start_tokenizer is not None:
+            before = MotionTokenizer.from_pretrained(settings.start_tokenizer)
+            old = tokenize_clips(data, before, cache)
+            carry_over_tables(model, shared_places(codes, old, model.config.codebook_size))
+        sampler = InstructSampler(
+            data,
+            codes,
+            model.processor,
+            settings.samples,
+            batch=settings.batch,
+            seed=settings.seed,
+        )
+        held_out = validation_batches(settings.data, model)
+        out.append(MotionTask(model, sampler, held_out, settings.label_smoothing))
+    if "pose" in settings.tasks:
+        people = _people(data, model, settings.seed)
+        val = PreparedDataset(settings.data, "val")
+        found = _people(val, model, 1).batch(0, _HELD_OUT_POSES) if len(val) else None
+        out.append(PoseTask(model, people, found, size=settings.pose_batch, joints=settings.joints))
+    if "video" in settings.tasks:
+        clips = ClipSource(data, settings.seed)
+        val = ClipSource(PreparedDataset(settings.data, "val"), 1)
+        seen = val.batch(0, _HELD_OUT_CLIPS) if len(val.usable) else None
+        out.append(VideoTask(model, clips, seen, size=settings.clip_batch))
+    return out
+
+
+def _people(data: PreparedDataset, model: Hmvlm, seed: int) -> PoseSource:
+    return PoseSource(
+        LandmarkSimulator(PoseBank.from_prepared(data)),
+        model.pose_tokenizer.requires_grad_(False),
+        seed,
+    )
 
 
 def _refuse_sharded_quantised(accelerator: Accelerator) -> None:
@@ -237,9 +212,9 @@ def _write_record(
     data: PreparedDataset,
     state: TrainingState,
     adapter: dict[str, Tensor],
-    spent: dict[str, float],
-    trained_for: float,
+    spent: tuple[int, float],
 ) -> None:
+    """spent: rows of motion, and the seconds in which they were made."""
     record = {
         **plain(settings),
         "earlier": earlier_runs(settings.start_from),
@@ -248,7 +223,7 @@ def _write_record(
         "clips": len(data),
         "steps_done": state.step,
         "seconds": round(state.elapsed, 1),
-        "rows_per_second": _rate(settings.out, spent["rows"], trained_for),
+        "rows_per_second": _rate(settings.out, *spent),
         "trained_parameters": sum(v.numel() for v in adapter.values()),
         "last": state.log[-1] if state.log else {},
     }
@@ -272,28 +247,6 @@ def _rate(out: Path, rows: float, seconds: float) -> float:
     return json.loads((out / RUN_FILE).read_text("utf-8"))["rows_per_second"]
 
 
-def _model_config(settings: InstructSettings, tokenizer: MotionTokenizer) -> HmvlmConfig:
-    own, digest = describe_base(settings.base_model)
-    parts, codes, _ = tokenizer.codebook_vectors().shape
-    layout = settings.layout
-    if len(layout.delays) != parts:
-        layout = replace(layout, delays=(0,) * parts)
-    return HmvlmConfig(
-        base_model=settings.base_model,
-        base_sha256=digest,
-        text_vocab_size=own.vocab_size,
-        hidden_size=own.hidden_size,
-        parts=parts,
-        codebook_size=codes,
-        moe=settings.moe,
-        gate=GateConfig(
-            encoder=settings.gate_encoder,
-            embed_dim=encoder_width(load_encoder(settings.gate_encoder)),
-        ),
-        layout=layout,
-    )
-
-
 def _gate_embeddings(
     model: Hmvlm, data: PreparedDataset, settings: InstructSettings, cache: Path
 ) -> tuple[Tensor, Tensor]:
@@ -311,36 +264,26 @@ def _gate_embeddings(
 
 def _gate_step(
     model: Hmvlm,
-    batch: Batch,
     motion: Tensor,
     general: Tensor,
     settings: InstructSettings,
     step: int,
     share: Share,
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """alpha (B, E) of a share's rows, which L_fm trains too, and the gate's own terms.
-
-    Those are means over the whole batch and not sums over its rows: see Share.once.
-    """
-    assert model.encoder is not None
-    words = model.processor
-    own = model.encoder.encode([words.gate_text(caption) for caption in batch.captions])
-    log_own = model.router.log_alpha(own.to(model.device))
-    alpha = log_own[share.rows(len(own))].exp()
+) -> dict[str, Tensor]:
+    """The gate's own terms: means over prompts of both kinds and not sums over rows, see Share."""
     if not share.once:
-        return alpha, {"gate": alpha.new_zeros(())}
+        return {"gate": motion.new_zeros((), device=model.device)}
     generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
     drawn = [
         part[torch.randint(len(part), (256,), generator=generator)].to(model.device)
         for part in (motion, general)
     ]
     terms = gate_terms(
-        torch.cat([log_own, model.router.log_alpha(drawn[0])]),
-        model.router.log_alpha(drawn[1]),
+        *(model.router.log_alpha(part) for part in drawn),
         settings.gate,
-        zero_expert=settings.moe.zero_expert,
+        bordered=settings.bordered,
     )
-    return alpha, {name: share.once * value for name, value in terms.items()}
+    return {name: share.once * value for name, value in terms.items()}
 
 
 def _rounded(values: dict[str, float]) -> dict[str, float]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`hmvlm-train instruct`: train the experts, the gate and the motion tables (section 3.1)."""
+"""`hmvlm-train instruct`: train the experts, the gate and the tables (sections 3.1 and 3.2)."""
 
 import argparse
 from pathlib import Path
@@ -11,7 +11,7 @@ from backend.model.quantising import QUANTISATIONS
 from .gating import GateWeights
 from .instruct import train_instruct
 from .instruct_config import DEFAULTS, resolve
-from .instruct_settings import InstructSettings
+from .instruct_settings import TASKS, InstructSettings
 from .loops import PRECISIONS
 from .mixture_arguments import add_mixture_arguments, read_mixture
 
@@ -33,6 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start-tokenizer", type=Path, help="tokenizer of that adapter, if it is another one"
     )
     parser.add_argument(
+        "--tasks",
+        type=lambda text: tuple(text.split(",")),
+        help=f"of {','.join(TASKS)}, learned together (default motion)",
+    )
+    parser.add_argument(
+        "--alignment", type=Path, help="run of `hmvlm-train align`, for pose and video"
+    )
+    parser.add_argument(
         "--base-model", help="an asset, a model folder or OWNER/MODEL on the hub (default smollm2)"
     )
     parser.add_argument(
@@ -48,12 +56,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, help="budget in steps: reproducible")
     parser.add_argument("--minutes", type=float, help="budget in minutes")
     parser.add_argument("--batch", type=int, help="sequences a step (default 16)")
+    parser.add_argument("--pose-batch", type=int, help="people a step (default 32)")
+    parser.add_argument("--clip-batch", type=int, help="clips to describe a step (default 12)")
     parser.add_argument(
         "--micro-batch", type=int, help="sequences that a process computes at once (default: all)"
     )
     parser.add_argument("--lora-rate", type=float, help="default 2e-3")
     parser.add_argument("--table-rate", type=float, help="default 3e-3")
     parser.add_argument("--router-rate", type=float, help="default 2e-4")
+    parser.add_argument(
+        "--gate-eta",
+        type=float,
+        help="weight of L_gat; 0 leaves it out, and with it the border (default 1)",
+    )
     parser.add_argument("--precision", choices=PRECISIONS, help="default fp32")
     parser.add_argument("--seed", type=int, help="default 0")
     parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
@@ -76,7 +91,6 @@ def read_arguments(args: argparse.Namespace) -> InstructSettings:
     ):
         if values[key] not in allowed:
             raise InvalidInput(f"'{key}' must be one of {allowed}, not {values[key]!r}.")
-    usual = GateWeights()
     return InstructSettings(
         data=args.data,
         source=args.source,
@@ -84,13 +98,17 @@ def read_arguments(args: argparse.Namespace) -> InstructSettings:
         out=args.out,
         start_from=args.start_from,
         start_tokenizer=args.start_tokenizer,
+        alignment=args.alignment,
         moe=read_mixture(argparse.Namespace(**values)),
         layout=LayoutConfig(values["layout"], values["delays"]),
-        gate=GateWeights(usual.eta, values["gate_motion"], values["gate_balance"]),
+        gate=GateWeights(values["gate_eta"], values["gate_motion"], values["gate_balance"]),
         resume=not args.fresh,
         **{
             key: values[key]
             for key in (
+                "tasks",
+                "pose_batch",
+                "clip_batch",
                 "base_model",
                 "quantise",
                 "gate_encoder",

@@ -10,6 +10,9 @@ from backend.errors import InvalidInput
 
 CONFIGS = Path(__file__).resolve().parent / "configs"
 DEFAULTS: dict[str, Any] = {
+    "tasks": ("motion",),
+    "pose_batch": 32,
+    "clip_batch": 12,
     "base_model": "smollm2",
     "quantise": None,
     "experts": 5,
@@ -38,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
     "final_rate": 0.03,
     "weight_decay": 0.01,
     "label_smoothing": 0.02,
+    "gate_eta": 1.0,
     "gate_motion": 0.2,
     "gate_balance": 0.02,
     "precision": "fp32",

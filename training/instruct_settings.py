@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from backend.errors import AssetError
+from backend.errors import AssetError, InvalidInput
 from backend.model.configuration import LayoutConfig
 from backend.model.moe_lora import MoeLoraConfig
 
@@ -13,16 +13,23 @@ from .gating import GateWeights
 from .instruct_data import SampleSettings
 
 RUN_FILE = "training.json"
-_NEWER = ("gate_encoder", "micro_batch", "quantise", "warm_up", "final_rate", "weight_decay")
-_FOLDERS = (
-    *("data", "source", "tokenizer", "pose_tokenizer", "out", "start_from", "start_tokenizer"),
+_NEWER = (
+    *("gate_encoder", "micro_batch", "quantise", "warm_up", "final_rate", "weight_decay"),
+    *("tasks", "alignment", "pose_batch", "clip_batch", "joints"),
 )
+_FOLDERS = ("data", "source", "tokenizer", "out", "start_from", "start_tokenizer", "alignment")
+TASKS: tuple[str, ...] = ("motion", "pose", "video")
+"""What one model can be taught together."""
 
 
 @dataclass(frozen=True)
 class InstructSettings:
-    """One training run of the language model's motion side.
+    """One training run of the language model, on one task or on several together.
 
+    tasks: of TASKS; a step's batch holds `batch` rows of motion, `pose_batch` people for poses and
+    `clip_batch` clips to describe. alignment: the finished run of stage 1 (`hmvlm-train align`)
+    whose projector, heads and pose tokenizer the last two begin with. joints: weight of the joints'
+    error beside that of the pose codes (see pose_code_loss).
     source: the folder with prompts and human captions for the gate. start_from: an adapter folder
     whose experts, gate and tables are trained further. start_tokenizer: the tokenizer of that
     adapter, where it is another one: the tables are then carried over. batch: sequences a step, of
@@ -41,6 +48,11 @@ class InstructSettings:
     out: Path
     start_from: Path | None = None
     start_tokenizer: Path | None = None
+    tasks: tuple[str, ...] = ("motion",)
+    alignment: Path | None = None
+    pose_batch: int = 32
+    clip_batch: int = 12
+    joints: float = 5.0
     base_model: str = "smollm2"
     moe: MoeLoraConfig = field(default_factory=MoeLoraConfig)
     gate_encoder: str = "minilm"
@@ -67,6 +79,24 @@ class InstructSettings:
     samples: SampleSettings = field(default_factory=SampleSettings)
     gate: GateWeights = field(default_factory=GateWeights)
 
+    def __post_init__(self) -> None:
+        unknown = [task for task in self.tasks if task not in TASKS]
+        if unknown or not self.tasks:
+            raise InvalidInput(
+                f"There is no task '{', '.join(unknown)}': choose of {', '.join(TASKS)}."
+            )
+
+    @property
+    def bordered(self) -> bool:
+        """Whether the gate learns which prompts are the zero expert's: not without one, and not in
+        the ablation without L_gat."""
+        return self.moe.zero_expert and self.gate.eta > 0
+
+    @property
+    def sees(self) -> bool:
+        """Whether a task reads landmarks."""
+        return "pose" in self.tasks or "video" in self.tasks
+
 
 def read_settings(run: Path) -> tuple[InstructSettings, dict]:
     """The settings of a finished run and the whole record it left."""
@@ -80,7 +110,8 @@ def read_settings(run: Path) -> tuple[InstructSettings, dict]:
         raise AssetError(f"{run} is not a finished run of `hmvlm-train instruct`.") from error
     for name in ("data", "source", "tokenizer", "out"):
         known[name] = Path(known[name])
-    for name in ("start_from", "start_tokenizer"):
+    known["tasks"] = tuple(known["tasks"])
+    for name in ("start_from", "start_tokenizer", "alignment"):
         known[name] = Path(known[name]) if known[name] is not None else None
     layout = known["layout"]
     known["layout"] = LayoutConfig(layout["name"], tuple(layout["delays"]))

@@ -25,6 +25,11 @@ class PoseBatch:
     codes: Tensor
     rotations: Tensor
 
+    def rows(self, chosen: slice) -> "PoseBatch":
+        """Some of the people."""
+        parts = (self.seen, self.poses, self.codes, self.rotations)
+        return PoseBatch(*(part[chosen] for part in parts))
+
 
 class PoseSource:
     """Batches that depend on seed and step alone."""

@@ -154,8 +154,9 @@ class Hmvlm(nn.Module):
         if self.vision_projector is None or self.pose_head is None:
             raise AssetError(
                 "These weights read no pictures: they have no projector and no pose head. Train "
-                "them with `hmvlm-train pose --start-from ADAPTER`, put them in place with "
-                "`hmvlm-train export`, or name other weights with --weights."
+                "them with `hmvlm-train align` and `hmvlm-train instruct --tasks motion,pose,video "
+                "--alignment RUN --start-from ADAPTER`, put them in place with `hmvlm-train "
+                "export`, or name other weights with --weights."
             )
         return self.vision_projector, self.pose_head
 
@@ -186,6 +187,7 @@ class Hmvlm(nn.Module):
         """What the projector reads -> the landmarks put right in depth; None where patches are
         read, from which nothing was learned of them."""
         return None if self.landmark_lifter is None else self.landmark_lifter.lift(seen)
+
     def watching(self) -> nn.Module:
         """The clip projector. Raises AssetError for weights that read no clips."""
         if self.clip_projector is None:

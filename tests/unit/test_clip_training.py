@@ -91,13 +91,28 @@ def test_labels_tell_family_side_and_words(source: ClipSource) -> None:
     assert float(ClipLabels(mixed).families(mixed, np.array([0])).max()) == 0.5
 
 
+def _spelled(words: list[str]) -> tuple[list[int], torch.Tensor]:
+    """Every other word has a token."""
+    whole = list(range(0, len(words), 2))
+    return whole, torch.randn(len(whole), 32, generator=torch.Generator().manual_seed(0))
+
+
 def test_stage_one_learns_the_acts(source: ClipSource, tmp_path: Path) -> None:
     torch.manual_seed(0)
     projector = ClipProjector(1, 32, 32)
     projector.fit_scale(source.batch(9, 64).seen, 0.1)
     held_out = ClipSource(ActedClips(), 1, ClipSettings(questions=0.0))  # pyright: ignore[reportArgumentType]
     state = align(
-        projector, source, held_out, tmp_path, dim=32, steps=30, minutes=None, batch=24, rate=5e-3
+        projector,
+        source,
+        held_out,
+        tmp_path,
+        spell=_spelled,
+        dim=32,
+        steps=30,
+        minutes=None,
+        batch=24,
+        rate=5e-3,
     )
     assert state.log[-1]["content"] < 1.8 < np.log(len(ACTS))
     assert 0.0 <= state.log[-1]["val_content_right"] <= 1.0

@@ -11,9 +11,11 @@ import pytest
 import torch
 from tiny_hmvlm import LetterTokenizer, tiny_base, tiny_hmvlm
 
+from backend.errors import InvalidInput
 from backend.model.hmvlm import Hmvlm
 from blender_addon.shared.motion import Motion
 from training import cli
+from training.dialogue_perplexity import REFERENCES, perplexities, read_references
 from training.evaluate_dialogue import evaluate_dialogue, summarise
 from training.evaluate_experts import build_variants
 from training.evaluate_experts import measure as measure_experts
@@ -129,3 +131,29 @@ def test_experts_prints_every_variant(tmp_path: Path, capsys) -> None:
     assert [row["experts"] for row in figures] == [0, 1, 1, 2, 2, 5, 5, 9, 9, 17, 17]
     assert [row["rank"] for row in figures[1::2]] == [8, 8, 32, 64, 128]
     assert cli.main(["evaluate", "experts", "--tiny", "--experts", "0"]) == 1
+
+
+def test_perplexity_is_the_base_models_where_the_gate_leaves_it(tmp_path: Path) -> None:
+    folder = tmp_path / "prompts"
+    folder.mkdir()
+    asked = [{"question_id": n, "turns": ["why", "and"]} for n in (1, 2)]
+    (folder / "mt-bench.jsonl").write_text("\n".join(map(json.dumps, asked)))
+    with pytest.raises(InvalidInput, match="missing"):
+        read_references(tmp_path)
+    answers = {"question_id": 2, "choices": [{"turns": ["so it is", "no"]}]}
+    (folder / REFERENCES).write_text(json.dumps(answers))
+    dialogues = read_references(tmp_path)
+    assert dialogues == [[("why", "so it is"), ("and", "no")]]
+    left = perplexities(_gated(True), tiny_base(0), dialogues)
+    assert left["tokens"] == len("so it is~no~")
+    assert left["model"] == pytest.approx(left["base"], rel=1e-6)
+    mixed = _gated(False)
+    with torch.no_grad():
+        for name, value in mixed.adapter_state().items():
+            if name.endswith("lora_B"):
+                value.normal_(std=0.3)
+    assert perplexities(mixed, tiny_base(0), dialogues)["model"] != pytest.approx(
+        left["base"], rel=1e-3
+    )
+    with pytest.raises(InvalidInput, match="no reference"):
+        perplexities(mixed, tiny_base(0), [])

@@ -92,7 +92,7 @@ def test_balance_is_zero_when_even_and_grows_when_one_expert_takes_all() -> None
 def test_without_a_zero_expert_only_the_balance_is_trained() -> None:
     taken = torch.tensor([[0.96, 0.01, 0.01, 0.01, 0.01]]).log()
     general = torch.tensor([[0.2] * 5]).log()
-    terms = gate_terms(taken, general, GateWeights(), zero_expert=False)
+    terms = gate_terms(taken, general, GateWeights(), bordered=False)
     assert set(terms) == {"gate", "balance"}
     assert terms["balance"].item() > 1.0
     assert terms["gate"].item() == pytest.approx(GateWeights().balance * terms["balance"].item())

@@ -10,7 +10,6 @@ from tiny_hmvlm import CODES, LAYOUTS, tiny_hmvlm
 
 from backend.model.configuration import LayoutConfig
 from backend.model.processing import EMPTY, IGNORE
-from training.instruct import Trainable
 from training.instruct_data import (
     InstructSampler,
     SampleSettings,
@@ -19,6 +18,7 @@ from training.instruct_data import (
     clip_weights,
     collate,
 )
+from training.instruct_model import Trainable
 from training.motion_loss import motion_loss
 
 

@@ -93,7 +93,7 @@ def test_refining_brings_the_pose_to_the_landmarks(found: list) -> None:
 def test_cancel_and_weights_without_eyes(found: list) -> None:
     with pytest.raises(Cancelled):
         pose_estimation(tiny_pose_model(), PoseParams(_PIXELS), is_cancelled=lambda: True)
-    with pytest.raises(AssetError, match="hmvlm-train pose"):
+    with pytest.raises(AssetError, match="hmvlm-train align"):
         pose_estimation(tiny_hmvlm(), PoseParams(_PIXELS))
 
 

@@ -126,7 +126,7 @@ def test_adapters_travel_with_and_without_vision(tmp_path: Path) -> None:
 
 
 def test_a_model_without_vision_says_what_to_do() -> None:
-    with pytest.raises(AssetError, match="hmvlm-train pose"):
+    with pytest.raises(AssetError, match="hmvlm-train align"):
         tiny_hmvlm().pose_states(_seen(1), _ALPHA)
 
 

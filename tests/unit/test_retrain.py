@@ -95,8 +95,8 @@ def test_from_motion_files_to_weights(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(loading, "load_base", load_base)
     monkeypatch.setattr("training.evaluate_dialogue.load_base", loading.load_base)
-    monkeypatch.setattr("training.instruct.describe_base", lambda name: base)
-    for module in ("backend.model.loading", "training.instruct"):
+    monkeypatch.setattr("training.instruct_model.describe_base", lambda name: base)
+    for module in ("backend.model.loading", "training.instruct_model"):
         monkeypatch.setattr(f"{module}.load_encoder", lambda name: WordEncoder(8))
     monkeypatch.setattr("training.instruct_settings.InstructSettings.gate_steps", 3, raising=False)
     recipe = Recipe(

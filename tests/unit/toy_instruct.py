@@ -5,14 +5,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from tiny_hmvlm import LetterTokenizer, WordEncoder, tiny_base, tiny_config
 
-from backend.model.configuration import HmvlmConfig
+from backend.model.configuration import HmvlmConfig, VisionConfig
 from backend.model.hmvlm import Hmvlm
 from backend.model.processing import HmvlmProcessor
 from backend.motion.representation import FEATURE_DIM
@@ -45,7 +44,13 @@ class MadeUpData:
         return self._rows[index]
 
 
-def _build(config: HmvlmConfig, *, motion_tokenizer: MotionTokenizer, dtype: torch.dtype) -> Hmvlm:
+def build_toy(
+    config: HmvlmConfig,
+    *,
+    motion_tokenizer: MotionTokenizer | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> Hmvlm:
+    """Stands in for `build_hmvlm`."""
     base = tiny_base().to(dtype)
     processor = HmvlmProcessor(config, LetterTokenizer())
     return Hmvlm(config, base, processor, WordEncoder(8), motion_tokenizer)  # pyright: ignore[reportArgumentType]
@@ -55,12 +60,14 @@ def stand_ins(patch: pytest.MonkeyPatch) -> None:
     """Put them in the places of the data set, the base model and the gate's encoder."""
     for module in ("instruct", "motion_loss"):
         patch.setattr(f"training.{module}.PreparedDataset", MadeUpData)
-    patch.setattr("training.instruct.build_hmvlm", _build)
-    patch.setattr("training.instruct._model_config", _config)
+    patch.setattr("training.instruct_model.build_hmvlm", build_toy)
+    patch.setattr("training.instruct_model._config", _config)
 
 
-def _config(settings: InstructSettings, _: Any) -> HmvlmConfig:
-    return replace(tiny_config(settings.layout), base_model="tiny")
+def _config(
+    settings: InstructSettings, _: MotionTokenizer, vision: VisionConfig | None
+) -> HmvlmConfig:
+    return replace(tiny_config(settings.layout), base_model="tiny", vision=vision)
 
 
 def make_source(folder: Path) -> None:
