@@ -45,7 +45,9 @@ class VisionConfig:
     kind: BlazePose's 33 landmarks, or patch features of a CLIP tower (the paper's). rows: rows of
     the sequence that a picture takes; for patches, as many as the tower gives (256 of ViT-L/14 at
     224 pixels). width: of the landmark projector's hidden layers. tower: for patches, as
-    "open_clip:MODEL/PRETRAINED" (see GateConfig); tower_width: numbers a patch.
+    "open_clip:MODEL/PRETRAINED" (see GateConfig); tower_width: numbers a patch. clip_rows: rows
+    that each of a clip's 8 frames takes, 0 where the weights read no clips; clip_width: of the
+    clip projector's hidden layers.
     """
 
     kind: Literal["landmarks", "patches"] = "landmarks"
@@ -53,6 +55,8 @@ class VisionConfig:
     width: int = 512
     tower: str = ""
     tower_width: int = 1024
+    clip_rows: int = 0
+    clip_width: int = 256
 
 
 @dataclass(frozen=True)

@@ -13,20 +13,38 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..errors import AssetError
+from ..errors import AssetError, InvalidInput
+from .clip_projector import make_clip_projector
 from .configuration import HmvlmConfig
 from .gate import Router
 from .moe_lora import ADAPTER_WEIGHTS, inject_moe_lora
 from .motion_head import MotionEmbedding, MotionHead
 from .pose_head import PoseHead
-from .processing import FEATURE, IGNORE, POSE_INSTRUCTION, POSE_PROMPT, HmvlmProcessor
+from .processing import (
+    DESCRIBE_INSTRUCTION,
+    DESCRIBE_PROMPT,
+    FEATURE,
+    IGNORE,
+    POSE_INSTRUCTION,
+    POSE_PROMPT,
+    HmvlmProcessor,
+)
 from .prompt_encoders import PromptEncoder
 from .vision_projector import make_projector
 
 _STD_ROWS = 1 << 16
-_TRAINED = ("router.", "motion_embedding.", "motion_head.", "vision_projector.", "pose_head.")
+_TRAINED = (
+    "router.",
+    "motion_embedding.",
+    "motion_head.",
+    "vision_projector.",
+    "pose_head.",
+    "clip_projector.",
+)
 VISION_TABLES: tuple[str, ...] = ("vision_projector.", "pose_head.")
 """What a model that reads pictures has beside one that does not."""
+CLIP_TABLES: tuple[str, ...] = ("clip_projector.",)
+"""What a model that reads clips has on top of that."""
 
 
 class Hmvlm(nn.Module):
@@ -41,6 +59,7 @@ class Hmvlm(nn.Module):
 
     vision_projector: nn.Module | None
     pose_head: PoseHead | None
+    clip_projector: nn.Module | None
 
     def __init__(
         self,
@@ -64,6 +83,9 @@ class Hmvlm(nn.Module):
         seeing = config.vision
         self.vision_projector = make_projector(seeing, config.hidden_size) if seeing else None
         self.pose_head = PoseHead(config) if seeing else None
+        self.clip_projector = None
+        if seeing is not None and seeing.clip_rows > 0:
+            self.clip_projector = make_clip_projector(seeing, config.hidden_size)
         self.pose_tokenizer: Any = None
         self.vision_tower: Any = None
 
@@ -159,16 +181,52 @@ class Hmvlm(nn.Module):
         hidden = self.hidden(ids, alpha, features, use_cache=False)
         return hidden[:, -1].to(head.rows.dtype)
 
+    def watching(self) -> nn.Module:
+        """The clip projector. Raises AssetError for weights that read no clips."""
+        if self.clip_projector is None:
+            raise AssetError(
+                "These weights read no clips: they have no clip projector. Name weights that were "
+                "trained to describe with --weights; their model card says so."
+            )
+        return self.clip_projector
+
+    def describe_alpha(self, question: str = "") -> Tensor:
+        """(1, E): the experts' shares for a description of a clip, or for an answer about it.
+
+        Where the gate leaves it to the base model, which sees no clip, raises InvalidInput for a
+        question and AssetError for a description.
+        """
+        words = self.processor.gate_text(question or DESCRIBE_PROMPT, DESCRIBE_INSTRUCTION)
+        alpha = self.gate([words])
+        if not bool(self.skips_experts(alpha)[0]):
+            return alpha
+        if question:
+            raise InvalidInput(
+                "The question is not understood as one about what the person in the clip does. "
+                "Ask about the movement, as: Which hand do they raise?"
+            )
+        raise AssetError(
+            "The gate of these weights takes a description of a clip for something that is not "
+            "about motion. Train them further with `hmvlm-train instruct --start-from`, whose "
+            "prompts for the gate include it."
+        )
+
     def text_logits(
-        self, ids: Tensor, alpha: Tensor | None, keep: int | Tensor = 1, **kwargs: Any
+        self,
+        ids: Tensor,
+        alpha: Tensor | None,
+        keep: int | Tensor = 1,
+        features: Tensor | None = None,
+        **kwargs: Any,
     ) -> Tensor:
         """Scores of the words as the base model itself gives them, caps and scales included.
 
-        ids (B, N, P), alpha as in `hidden`; keep: how many last rows, or the indices (M,) of rows
-        -> (B, M, V).
+        ids (B, N, P), alpha and features as in `hidden`; keep: how many last rows, or the indices
+        (M,) of rows -> (B, M, V).
         """
         with self.mixture.using(alpha):
-            output = self.base(inputs_embeds=self.embed(ids), logits_to_keep=keep, **kwargs)
+            embedded = self.embed(ids, features)
+            output = self.base(inputs_embeds=embedded, logits_to_keep=keep, **kwargs)
         return output.logits
 
     def stop_tokens(self) -> set[int]:

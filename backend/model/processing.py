@@ -32,6 +32,9 @@ MOTION_INSTRUCTION = "Animate:"
 POSE_INSTRUCTION = "Pose:"
 POSE_PROMPT = "the person in the picture"
 """What the gate reads after POSE_INSTRUCTION: a picture comes without words of its own."""
+DESCRIBE_INSTRUCTION = "Describe:"
+DESCRIBE_PROMPT = "the person in the clip"
+"""What the gate reads after DESCRIBE_INSTRUCTION where nothing is asked about the clip."""
 QUESTION_INSTRUCTION = "Answer the question."
 SYSTEM_PROMPT = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 
@@ -170,6 +173,14 @@ class HmvlmProcessor:
         return np.concatenate(
             [self._column(np.array(text, dtype=np.int64)), picture, self._control("<pose>")]
         )
+
+    def describe_ids(self, features: int, seconds: float, question: str = "") -> np.ndarray:
+        """(N, P) rows of a request to describe a clip or, with a question, to answer it: words,
+        length, the clip's rows, a new line. The last row predicts the answer's first token."""
+        asked = f"Question: {question.strip()}" if question.strip() else DESCRIBE_INSTRUCTION
+        clip = self._column(np.full(features, FEATURE, dtype=np.int64))
+        text = self.text_rows(f"{asked}\nseconds: {seconds:.1f}\n")
+        return np.concatenate([text, clip, self.text_rows("\n")])
 
     def layout_single(self, codes: np.ndarray) -> np.ndarray:
         """(P,) codes of one time step -> (1, P): a whole step in one row, in either layout."""

@@ -7,7 +7,8 @@ from backend.errors import InvalidInput
 
 FILL = 0.8
 """How much of the square the person's box takes, unless told otherwise."""
-_SEEN = 0.3  # visibility above which a landmark counts for the box
+SEEN = 0.3
+"""Visibility above which a landmark counts for the box."""
 
 
 def square_around(
@@ -36,7 +37,7 @@ def person_square(
     Raises InvalidInput when fewer than four are.
     """
     inside = ((pixels >= 0) & (pixels <= np.array(size))).all(axis=-1)
-    seen = inside & (visibility > _SEEN)
+    seen = inside & (visibility > SEEN)
     if seen.sum() < 4:
         raise InvalidInput(
             "Too little of a person is visible in the picture. Use one that shows more of the body."

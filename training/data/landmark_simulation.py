@@ -82,7 +82,8 @@ class LandmarkBatch:
     The truth: rotations (N, 22, 3, 3) local, the root's in camera axes; camera (N, 3, 3) world
     (Y up) to camera axes, so `camera^T @ root` stands upright in the world; joints (N, 24, 3)
     metres from the pelvis in camera axes, and landmarks (N, 33, 3), both of the person's own
-    body; image_true (N, 33, 2) without errors; hidden (N, 33) and outside (N, 33) bool.
+    body; image_true (N, 33, 2) without errors; hidden (N, 33) and outside (N, 33) bool; centre
+    (N, 2) and half (N,) of the square in the picture, in half heights of it.
     """
 
     image: np.ndarray
@@ -95,6 +96,8 @@ class LandmarkBatch:
     image_true: np.ndarray
     hidden: np.ndarray
     outside: np.ndarray
+    centre: np.ndarray
+    half: np.ndarray
 
     def __len__(self) -> int:
         return len(self.image)
@@ -119,11 +122,14 @@ def simulate(
     rng: np.random.Generator,
     settings: SimulationSettings | None = None,
     frames: int = 1,
+    path: np.ndarray | None = None,
 ) -> LandmarkBatch:
     """Local rotations (N, 22, 3, 3), root upright in the world, -> N simulated people.
 
     frames: every so many rows are a video of one person: one body, one camera that follows the
-    pelvis, and errors that last. Raises ValueError when N is no multiple of it.
+    pelvis, and errors that last. path (N, 3): where the pelvis is, metres from the middle of its
+    clip, upright; the camera then stands still and has all of the way in its picture. Raises
+    ValueError when N is no multiple of `frames`.
     """
     if rotations.ndim != 4 or rotations.shape[1:] != (NUM_BODY_JOINTS, 3, 3):
         raise ValueError(f"rotations must be (N, 22, 3, 3), got {rotations.shape}")
@@ -142,10 +148,13 @@ def simulate(
     local[:, 0] = turn @ local[:, 0]
     world_rotations, joints = pose_bodies(local, bodies)
     points = place_landmarks(world_rotations, joints, bodies.landmark_offsets)
-    cameras = sample_cameras(draws, turn, points, s.cameras)
-    picture = cameras.project(points)
+    way = np.zeros((len(points), 3)) if path is None else (turn @ path[:, :, None])[..., 0]
+    across = points + (way * [1.0, 1.0, 0.0])[:, None]
+    cameras = sample_cameras(draws, turn, across, s.cameras).farther(-way[:, 2], draws)
+    picture = cameras.project(points + way[:, None])
     outside = _cut_off(draws, picture, s.errors)
-    true, person = _in_square(draws, picture, ~outside, s.errors)
+    (centre, half), person = _square(draws, picture, ~outside, s.errors)
+    true = to_square(picture, centre, half)
     hidden = self_hidden(points, joints) | _occluded(draws, true, person, s.errors)
     image, visibility = _noisy(draws, true, person, hidden, outside, s.errors)
     world = wrong_world_landmarks(draws, points, s.depth)
@@ -162,6 +171,8 @@ def simulate(
         image_true=true.astype(single),
         hidden=hidden,
         outside=outside,
+        centre=centre.astype(single),
+        half=half.astype(single),
     )
 
 
@@ -203,17 +214,17 @@ def _cut_off(draws: Draws, picture: np.ndarray, s: LandmarkErrorSettings) -> np.
     return outside & (happens & enough)[:, None]
 
 
-def _in_square(
+def _square(
     draws: Draws, picture: np.ndarray, seen: np.ndarray, s: LandmarkErrorSettings
-) -> tuple[np.ndarray, np.ndarray]:
-    """Picture points -> points (N, 33, 2) in a jittered square, and the person's size (N,) in it:
-    half the longer side of the box."""
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """Picture points -> a jittered square round them: centre (N, 2) and half side (N,), and the
+    person's size (N,) in it: half the longer side of the box."""
     loose = draws.shared_uniform(0, 1) < s.loose
     fill = np.where(loose, draws.shared_uniform(*s.loose_fill), draws.shared_uniform(*s.fill))
     centre, half = square_around(picture, seen, fill)
     room = np.minimum(1 - fill, 0.5)
     shift = np.clip(s.shift * draws.normal(2), -room[:, None], room[:, None])
-    return to_square(picture, centre + shift * half[:, None], half), fill
+    return (centre + shift * half[:, None], half), fill
 
 
 def _occluded(

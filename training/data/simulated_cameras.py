@@ -6,7 +6,8 @@ frame of a camera that looks straight at the pelvis; the camera that takes the p
 away from it a little, as people do not stand in the middle, which only bends the picture.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -71,6 +72,10 @@ class Cameras:
     aim: np.ndarray
     focal: np.ndarray
     distance: np.ndarray
+
+    def farther(self, nearer: np.ndarray, draws: Draws) -> Self:
+        """Moved back by how much nearer (N,), metres, people come than they were aimed at."""
+        return replace(self, distance=self.distance + _group_max(nearer, draws))
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """(N, K, 3) metres from the pelvis in camera axes -> (N, K, 2), 1 is half a height."""
