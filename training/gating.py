@@ -19,6 +19,8 @@ from tqdm import tqdm
 
 from backend.model.gate import Router, gate_loss
 from backend.model.processing import (
+    DESCRIBE_INSTRUCTION,
+    DESCRIBE_PROMPT,
     MOTION_INSTRUCTION,
     POSE_INSTRUCTION,
     POSE_PROMPT,
@@ -26,6 +28,7 @@ from backend.model.processing import (
     SYSTEM_PROMPT,
 )
 from backend.model.prompt_encoders import PromptEncoder
+from training.data.clip_questions import QUESTIONS
 from training.data.dialogue import (
     animator_prompts,
     held_out,
@@ -94,9 +97,11 @@ def human_sentences(source: Path) -> list[str]:
 
 
 def with_instructions(texts: GateTexts, rng: random.Random) -> GateTexts:
-    """Both forms of every prompt: bare, and after an instruction; and that of a pose request."""
+    """Both forms of every prompt: bare, and after an instruction; those of a pose request, and of
+    requests to describe a clip or to answer a question about one."""
     motion = texts.motion + [f"{MOTION_INSTRUCTION} {text}" for text in texts.motion]
     motion.append(f"{POSE_INSTRUCTION} {POSE_PROMPT}")
+    motion += [f"{DESCRIBE_INSTRUCTION} {text}" for text in (DESCRIBE_PROMPT, *QUESTIONS)]
     general = texts.general + [f"{rng.choice(_GENERAL_INSTRUCTIONS)} {t}" for t in texts.general]
     return GateTexts(motion, general)
 
