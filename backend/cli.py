@@ -40,6 +40,7 @@ def build_parser(verb: str) -> argparse.ArgumentParser:
     _add_serve(verbs)
     _add_generate(verbs)
     _add_pose(verbs, verb == "pose")
+    _add_describe(verbs, verb == "describe")
     _add_chat(verbs)
     _add_gate(verbs)
     _add_fetch(verbs)
@@ -102,6 +103,29 @@ def _add_pose(verbs: Verbs, used: bool) -> None:
     parser.add_argument("--overlay", type=Path, metavar="PNG", help="the skeleton over the picture")
     _add_client(parser)
     parser.set_defaults(run=_pose)
+
+
+def _add_describe(verbs: Verbs, used: bool) -> None:
+    parser = verbs.add_parser("describe", help="what a person does in a video or motion, in words")
+    if not used:
+        return
+    from backend.pose_cli import parse_box
+
+    parser.add_argument(
+        "source",
+        type=Path,
+        metavar="VIDEO",
+        help="mp4, mov, webm, gif, a folder of pictures or a pattern of their names; or a motion, "
+        ".npz or .bvh",
+    )
+    parser.add_argument("--ask", default="", metavar="TEXT", help="a question, to be answered")
+    parser.add_argument(
+        "--box", type=parse_box, metavar="L,T,R,B", help="around the person in the first frame"
+    )
+    parser.add_argument("--max-new-tokens", type=int, metavar="N", help="longest answer")
+    parser.add_argument("--json", action="store_true", help="one JSON object, not streamed")
+    _add_client(parser)
+    parser.set_defaults(run=_describe)
 
 
 def _add_chat(verbs: Verbs) -> None:
@@ -215,6 +239,13 @@ def _pose(options: argparse.Namespace) -> int:
 
     _end_like_ctrl_c()
     return pose(options)
+
+
+def _describe(options: argparse.Namespace) -> int:
+    from backend.describe_cli import describe
+
+    _end_like_ctrl_c()
+    return describe(options)
 
 
 def _chat(options: argparse.Namespace) -> int:

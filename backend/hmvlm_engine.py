@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from backend.describe_engine import Describe, DescribeMotion
 from backend.engine import Arrays, EngineOptions, JobContext, Output, Params, Task
 from backend.errors import HmvlmError, InvalidInput
 from backend.tasks.requests import (
@@ -16,6 +17,7 @@ from backend.tasks.requests import (
     validate_chat,
     validate_pose,
 )
+from backend.wire_params import convert as _convert
 from blender_addon.shared.codec import motion_arrays, motion_from_arrays
 from blender_addon.shared.motion import Motion, MotionError
 
@@ -38,6 +40,8 @@ class HmvlmEngine:
         self.tasks: Mapping[str, Task] = {
             "text_to_motion": TextToMotion(self),
             "pose": Pose(self),
+            "describe": Describe(self),
+            "describe_motion": DescribeMotion(self),
             "chat": Chat(self),
             "gate": Gate(self),
         }
@@ -314,10 +318,3 @@ class Gate:
     def run(self, params: Params, arrays: Arrays, job: JobContext) -> Output:
         alphas = self._engine.model.gate(_convert(params, _GateRequest).prompts)
         return Output({"alpha": [[float(a) for a in row] for row in alphas]})
-
-
-def _convert(params: Params, kind: Any) -> Any:
-    try:
-        return msgspec.convert(dict(params), kind)
-    except msgspec.ValidationError as error:
-        raise InvalidInput(f"The request is not understood: {error}.") from error

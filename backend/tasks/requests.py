@@ -23,6 +23,8 @@ MAX_MESSAGE_CHARS = 20_000
 MAX_NEW_TOKENS = 2048
 MAX_POSE_SAMPLES = 32
 DEFAULT_NEW_TOKENS = 256
+DEFAULT_DESCRIPTION_TOKENS = 48
+MAX_QUESTION_CHARS = 300
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,30 @@ class PoseParams:
     temperature: float = 1.0
     top_p: float = 0.9
     samples: int = 4
+
+
+@dataclass(frozen=True)
+class DescribeParams:
+    """A clip of a person to words.
+
+    video: a file, a folder of pictures, or a pattern of their names. ask: a question about what the
+    person does; a description when empty. box: left, top, right, bottom in pixels of the first
+    frame around the one who is meant; the largest person when None.
+    """
+
+    video: str
+    ask: str = ""
+    box: tuple[float, ...] | None = None
+    max_new_tokens: int = DEFAULT_DESCRIPTION_TOKENS
+
+
+@dataclass(frozen=True)
+class DescribeMotionParams:
+    """The same for a motion."""
+
+    motion: Motion
+    ask: str = ""
+    max_new_tokens: int = DEFAULT_DESCRIPTION_TOKENS
 
 
 @dataclass(frozen=True)
@@ -171,13 +197,42 @@ def validate_pose(params: PoseParams) -> None:
     """Raises InvalidInput for a request that cannot be served. The picture is looked at later."""
     if isinstance(params.image, str) and not params.image.strip():
         raise InvalidInput("No picture was given: name a file, or send its pixels.")
-    if params.box is not None and (len(params.box) != 4 or not all(map(math.isfinite, params.box))):
-        raise InvalidInput("A box is four numbers: left, top, right, bottom, in pixels.")
+    _check_box(params.box)
     _check_seed(params.seed)
     _within("The temperature", params.temperature, 0.0, MAX_TEMPERATURE)
     _within("top_p", params.top_p, 0.01, 1.0)
     if not isinstance(params.samples, int) or not 1 <= params.samples <= MAX_POSE_SAMPLES:
         raise InvalidInput(f"The samples must be a whole number from 1 to {MAX_POSE_SAMPLES}.")
+
+
+def validate_describe(params: DescribeParams) -> None:
+    """Raises InvalidInput for a request that cannot be served. The video is opened later."""
+    if not params.video.strip():
+        raise InvalidInput("No video was given: name a file, or a folder of pictures.")
+    _check_box(params.box)
+    _check_question(params.ask, params.max_new_tokens)
+
+
+def validate_describe_motion(params: DescribeMotionParams) -> None:
+    """Raises InvalidInput for a request that cannot be served."""
+    if params.motion.num_frames < 2:
+        raise InvalidInput("The motion has one frame: a movement takes at least two.")
+    _check_question(params.ask, params.max_new_tokens)
+
+
+def _check_question(question: str, tokens: int) -> None:
+    if len(question) > MAX_QUESTION_CHARS:
+        raise InvalidInput(
+            f"The question has {len(question):,} characters, {MAX_QUESTION_CHARS} are allowed. "
+            "Ask one thing about what the person does."
+        )
+    if not 1 <= tokens <= MAX_NEW_TOKENS:
+        raise InvalidInput(f"An answer may have from 1 to {MAX_NEW_TOKENS} tokens.")
+
+
+def _check_box(box: tuple[float, ...] | None) -> None:
+    if box is not None and (len(box) != 4 or not all(map(math.isfinite, box))):
+        raise InvalidInput("A box is four numbers: left, top, right, bottom, in pixels.")
 
 
 def check_prompt(prompt: str) -> None:
