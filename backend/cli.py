@@ -40,6 +40,7 @@ def build_parser(verb: str) -> argparse.ArgumentParser:
     _add_serve(verbs)
     _add_generate(verbs)
     _add_pose(verbs, verb == "pose")
+    _add_track(verbs, verb == "track")
     _add_chat(verbs)
     _add_gate(verbs)
     _add_fetch(verbs)
@@ -102,6 +103,16 @@ def _add_pose(verbs: Verbs, used: bool) -> None:
     parser.add_argument("--overlay", type=Path, metavar="PNG", help="the skeleton over the picture")
     _add_client(parser)
     parser.set_defaults(run=_pose)
+
+
+def _add_track(verbs: Verbs, used: bool) -> None:
+    parser = verbs.add_parser("track", help="a video of a person to a motion file")
+    if used:
+        from backend import track_cli
+
+        track_cli.add_arguments(parser)
+        _add_client(parser)
+        parser.set_defaults(run=_track)
 
 
 def _add_chat(verbs: Verbs) -> None:
@@ -215,6 +226,13 @@ def _pose(options: argparse.Namespace) -> int:
 
     _end_like_ctrl_c()
     return pose(options)
+
+
+def _track(options: argparse.Namespace) -> int:
+    from backend.track_cli import run
+
+    _end_like_ctrl_c()
+    return run(options)
 
 
 def _chat(options: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from backend.tasks.requests import (
     validate_chat,
     validate_pose,
 )
+from backend.track_task import Track
 from blender_addon.shared.codec import motion_arrays, motion_from_arrays
 from blender_addon.shared.motion import Motion, MotionError
 
@@ -38,6 +39,7 @@ class HmvlmEngine:
         self.tasks: Mapping[str, Task] = {
             "text_to_motion": TextToMotion(self),
             "pose": Pose(self),
+            "track": Track(lambda: self.model),
             "chat": Chat(self),
             "gate": Gate(self),
         }

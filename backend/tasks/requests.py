@@ -23,6 +23,9 @@ MAX_MESSAGE_CHARS = 20_000
 MAX_NEW_TOKENS = 2048
 MAX_POSE_SAMPLES = 32
 DEFAULT_NEW_TOKENS = 256
+MAX_TRACK_SECONDS = 60.0
+MIN_TRACK_SECONDS = 0.2
+LENSES_MM = (8.0, 1000.0)
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,23 @@ class PoseParams:
     temperature: float = 1.0
     top_p: float = 0.9
     samples: int = 4
+
+
+@dataclass(frozen=True)
+class TrackParams:
+    """A video of a person to a motion.
+
+    video: a file, a folder of numbered pictures or a pattern of their names. box: as in PoseParams,
+    in the first frame. start, seconds: the part that is looked at; to the end when None. lens: mm,
+    as on a 36 mm wide sensor, of the camera. in_place: without a path over the ground.
+    """
+
+    video: str
+    box: tuple[float, ...] | None = None
+    start: float = 0.0
+    seconds: float | None = None
+    lens: float = 35.0
+    in_place: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,13 +191,28 @@ def validate_pose(params: PoseParams) -> None:
     """Raises InvalidInput for a request that cannot be served. The picture is looked at later."""
     if isinstance(params.image, str) and not params.image.strip():
         raise InvalidInput("No picture was given: name a file, or send its pixels.")
-    if params.box is not None and (len(params.box) != 4 or not all(map(math.isfinite, params.box))):
-        raise InvalidInput("A box is four numbers: left, top, right, bottom, in pixels.")
+    _check_box(params.box)
     _check_seed(params.seed)
     _within("The temperature", params.temperature, 0.0, MAX_TEMPERATURE)
     _within("top_p", params.top_p, 0.01, 1.0)
     if not isinstance(params.samples, int) or not 1 <= params.samples <= MAX_POSE_SAMPLES:
         raise InvalidInput(f"The samples must be a whole number from 1 to {MAX_POSE_SAMPLES}.")
+
+
+def validate_track(params: TrackParams) -> None:
+    """Raises InvalidInput for a request that cannot be served. The video is looked at later."""
+    if not params.video.strip():
+        raise InvalidInput("No video was given: name a file, or a folder of numbered pictures.")
+    _check_box(params.box)
+    _within("The start", params.start, 0.0, 24 * 3600.0, " seconds")
+    if params.seconds is not None:
+        _within("The length", params.seconds, MIN_TRACK_SECONDS, MAX_TRACK_SECONDS, " seconds")
+    _within("The lens", params.lens, *LENSES_MM, " mm")
+
+
+def _check_box(box: tuple[float, ...] | None) -> None:
+    if box is not None and (len(box) != 4 or not all(map(math.isfinite, box))):
+        raise InvalidInput("A box is four numbers: left, top, right, bottom, in pixels.")
 
 
 def check_prompt(prompt: str) -> None:
