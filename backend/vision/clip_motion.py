@@ -80,16 +80,21 @@ def clip_motion(
         torch.from_numpy(x)
         for x in (seen.image, seen.visibility, seen.world, seen.centre, seen.half, seen.found)
     )
-    on_progress(0.0, "Finding which way the person faces")
+
+    def on_key(done: int, keys: int) -> None:
+        on_progress(0.3 * done / keys, "Finding which way the person faces")
+
     ray = torch.cat([centre / focal, torch.ones_like(centre[:, :1])], dim=1)
     bend = rotation_between(ray.new_tensor([0.0, 0.0, 1.0]).expand_as(ray), ray)
     flat = torch.from_numpy(seen.in_square())
-    where = orient_clip(upright, flat, visibility, world, found, bend, seen.fps, s.orientation)
+    where = orient_clip(
+        upright, flat, visibility, world, found, bend, seen.fps, s.orientation, on_key
+    )
     start = where.turned(upright)
     start = torch.cat([(where.camera @ start[:, 0])[:, None], start[:, 1:]], dim=1)
 
     def on_step(done: int, steps: int) -> None:
-        on_progress(0.4 + 0.5 * done / steps, "Fitting the motion to the video")
+        on_progress(0.3 + 0.6 * done / steps, "Fitting the motion to the video")
 
     fit = fit_clip(start, image, visibility, world, half, focal, seen.fps, s.fit, on_step)
     on_progress(0.9, "Finding the ground")

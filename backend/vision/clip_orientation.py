@@ -7,6 +7,7 @@ candidates the likeliest as a whole is taken (Viterbi): no flips, and frames tha
 for those that are not.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -14,6 +15,8 @@ from torch import Tensor
 
 from ..motion.kinematics import axis_rotation, normalize
 from .orientation import OrientationSettings, turn_to_landmarks
+
+_BATCH = 60  # frames that are searched at a time
 
 
 @dataclass(frozen=True)
@@ -55,17 +58,25 @@ def orient_clip(
     bend: Tensor,
     fps: float,
     settings: ClipOrientationSettings | None = None,
+    on_step: Callable[[int, int], None] = lambda done, steps: None,
 ) -> ClipOrientation:
     """Upright poses (T, 22, 3, 3) without a heading, landmarks as in `turn_to_landmarks` (T rows),
     found (T,) bool, bend (T, 3, 3) camera axes of one who looks straight at the person to the
-    picture's -> headings and one camera. float64, on the CPU. At least one frame must be found.
+    picture's -> headings and one camera. on_step(done, steps) may raise to end it. float64, on the
+    CPU. At least one frame must be found.
     """
     s = settings or ClipOrientationSettings()
     keys = _keys(found, max(1, round(s.every * fps)))
-    seen = [x[keys] for x in (poses, image, visibility, world)]
-    made, cameras = turn_to_landmarks(*seen, settings=s.search)
-    cameras = bend[keys][:, None] @ cameras.unflatten(0, (len(keys), -1))  # (K, starts, 3, 3)
-    cost = s.trust * made.after.unflatten(0, (len(keys), -1))
+    costs, turns = [], []
+    for begin in range(0, len(keys), _BATCH):
+        on_step(begin, len(keys))
+        seen = [x[keys[begin : begin + _BATCH]] for x in (poses, image, visibility, world)]
+        made, turned = turn_to_landmarks(*seen, settings=s.search)
+        costs.append(made.after)
+        turns.append(turned)
+    cost = s.trust * torch.cat(costs).unflatten(0, (len(keys), -1))
+    cameras = torch.cat(turns).unflatten(0, (len(keys), -1))  # (K, starts, 3, 3)
+    cameras = bend[keys][:, None] @ cameras
     seconds = torch.diff(keys).to(cost.dtype) / fps
     rows = torch.arange(len(keys))
     tilt = torch.zeros_like(cost)
