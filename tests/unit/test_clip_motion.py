@@ -13,6 +13,7 @@ from backend.vision.clip_motion import ClipMotion, clip_motion, fill_poses
 from backend.vision.clip_orientation import level_camera, likeliest_way
 from backend.vision.contacts import airborne, planted
 from backend.vision.seen_clip import longest_stretch, seen_clip
+from backend.vision.skeleton33 import mean_bodies, place_landmarks, pose_bodies
 from backend.vision.temporal import FrameSystem, accelerations, solve, spread_back
 from blender_addon.shared.motion import Motion
 from blender_addon.shared.rotations import (
@@ -25,10 +26,18 @@ from training.data.simulated_cameras import camera_turns
 
 
 def followed(motion: Motion, **camera) -> tuple[ClipMotion, np.ndarray]:
-    """What comes out, and the true joints (T, 22, 3)."""
+    """What comes out, and the true joints (T, 22, 3) as the camera's world has them."""
     filmed = film(motion, **camera)
     seen = seen_clip(filmed.tracked, motion.fps, SIZE)
-    return clip_motion(seen, filmed.poses), filmed.joints
+    made = clip_motion(seen, filmed.poses)
+    return made, filmed.joints @ filmed.camera.T @ made.camera
+
+
+def toes(motion: Motion) -> np.ndarray:
+    """(T, 2, 3) the tips of the left and the right foot."""
+    local = axis_angle_to_matrix(motion.poses.astype(np.float64))
+    tips = place_landmarks(*pose_bodies(local, mean_bodies(motion.num_frames)))[:, [31, 32]]
+    return tips + (motion.trans + REST_OFFSETS[0])[:, None]
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +62,11 @@ def test_the_path_of_a_walk(walk: tuple[ClipMotion, np.ndarray]) -> None:
 
 def test_planted_feet_do_not_slide(walk: tuple[ClipMotion, np.ndarray]) -> None:
     made, _ = walk
-    joints = made.motion.joint_positions()
     held = made.path.planted
-    assert 0.3 < held.mean() < 0.95
-    for k, toe in enumerate((10, 11)):
-        both = held[1:, 2 * k + 1] & held[:-1, 2 * k + 1] & ~held[1:, 2 * k]
-        step = np.linalg.norm(np.diff(joints[:, toe], axis=0), axis=-1)[both]
-        assert np.median(step) * made.motion.fps < 0.1
+    assert 0.2 < held[:, [1, 3]].mean() < 0.95
+    both = held[1:, [1, 3]] & held[:-1, [1, 3]]
+    step = np.linalg.norm(np.diff(toes(made.motion), axis=0), axis=-1)[both]
+    assert step.mean() * made.motion.fps < 0.1
 
 
 def test_a_wave_keeps_its_beat_and_loses_its_tremble(wave: tuple[ClipMotion, np.ndarray]) -> None:
