@@ -25,7 +25,7 @@ _TURNS = 66
 _FRAME = _TURNS + 3  # and log scale, x and y of the pelvis
 _FACE = 11
 _CHUNK = 200  # frames whose derivatives are held at a time
-# rad/s^2 of each joint: what mocap shows, a little above for the arms, which clap and punch
+# rad/s^2 of each joint when it is moved briskly; most frames show a third of it
 _TRUNK, _HEAD, _LEG, _FOOT, _ARM, _HAND = 15.0, 25.0, 45.0, 70.0, 90.0, 90.0
 _JOINT_ACCELERATION = (
     *(20.0, _LEG, _LEG, _TRUNK, _LEG, _LEG, _TRUNK, _FOOT, _FOOT, _TRUNK, _FOOT, _FOOT),
@@ -38,7 +38,7 @@ class ClipFitSettings:
     """Standard deviations, as in RefineSettings where the names are the same.
 
     image: half sides of the square; hint_sideways, hint_depth: metres; prior, root: degrees, of
-    the start; body, bones: log. acceleration: times a table of human accelerations of each joint;
+    the start; body, bones: log. acceleration: times a table of brisk accelerations of each joint;
     pelvis: m/s^2 sideways, and in depth. robust: deviations past which a landmark, heavy: past
     which an acceleration counts less and less.
     """
@@ -51,8 +51,8 @@ class ClipFitSettings:
     root: float = 25.0
     body: float = 0.05
     bones: float = 0.04
-    acceleration: float = 1.0
-    pelvis: tuple[float, float] = (6.0, 4.0)
+    acceleration: float = 0.35
+    pelvis: tuple[float, float] = (3.0, 2.0)
     robust: float = 3.0
     heavy: float = 2.0
     least_visibility: float = 0.05
