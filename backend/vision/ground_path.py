@@ -126,10 +126,10 @@ class _Path:
         self, touching: np.ndarray, air: np.ndarray, moves: bool
     ) -> tuple[np.ndarray, float]:
         """The path (T, 3) and the depth's factor, by iterated reweighting of the contacts."""
-        rest = self._picture(air, moves) + self._body(air)
-        contact = self._contacts(touching)
-        weight = np.ones(len(contact[1]))
+        body, contact = self._body(air), self._contacts(touching)
+        weight, x = np.ones(len(contact[1])), np.ones(self.size)
         for _ in range(4):
+            rest = self._picture(air, moves, float(x[-1])) + body
             rows = [*rest, (sparse.diags(weight) @ contact[0], weight * contact[1])]
             a = sparse.vstack([r[0] for r in rows]).tocsc()
             b = np.concatenate([r[1] for r in rows])
@@ -153,8 +153,14 @@ class _Path:
         wanted = [step[:, axis] / each for axis in (0, 2)]
         return sparse.vstack(parts).tocsr(), np.concatenate(wanted)
 
-    def _picture(self, air: np.ndarray, moves: bool) -> list[tuple[sparse.csr_matrix, np.ndarray]]:
-        """The picture's movement and place, along each axis of the camera."""
+    def _picture(
+        self, air: np.ndarray, moves: bool, known: float
+    ) -> list[tuple[sparse.csr_matrix, np.ndarray]]:
+        """The picture's movement and place, along each axis of the camera.
+
+        Steps take the depth's factor as it was `known`: solved for there, the noise of single
+        steps would pull it to 0. The place alone decides on it.
+        """
         s, out = self.settings, []
         steps, frames = np.arange(self.frames - 1), np.arange(self.frames)
         trusted = (air[1:] | air[:-1]) if moves else np.ones(len(steps), dtype=bool)
@@ -165,10 +171,7 @@ class _Path:
             each = np.where(trusted, s.speed[axis], 50.0) / self.fps
             entries = [(3 * (steps + 1) + k, way[k] / each) for k in range(3)]
             entries += [(3 * steps + k, -way[k] / each) for k in range(3)]
-            wanted = moved / each
-            if axis == 2:
-                entries.append((np.full(len(steps), factor), -moved / each))
-                wanted = np.zeros(len(steps))
+            wanted = moved * (known if axis == 2 else 1.0) / each
             out.append((self._matrix(entries, len(steps)), wanted))
             slow = (1e3 if moves else s.drift[axis]) * np.sqrt(max(self.fps, 1.0))
             ones = np.full(self.frames, 1 / slow)
