@@ -41,6 +41,7 @@ def build_parser(verb: str) -> argparse.ArgumentParser:
     _add_generate(verbs)
     _add_pose(verbs, verb == "pose")
     _add_describe(verbs, verb == "describe")
+    _add_track(verbs, verb == "track")
     _add_chat(verbs)
     _add_gate(verbs)
     _add_fetch(verbs)
@@ -126,6 +127,16 @@ def _add_describe(verbs: Verbs, used: bool) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object, not streamed")
     _add_client(parser)
     parser.set_defaults(run=_describe)
+
+
+def _add_track(verbs: Verbs, used: bool) -> None:
+    parser = verbs.add_parser("track", help="a video of a person to a motion file")
+    if used:
+        from backend import track_cli
+
+        track_cli.add_arguments(parser)
+        _add_client(parser)
+        parser.set_defaults(run=_track)
 
 
 def _add_chat(verbs: Verbs) -> None:
@@ -246,6 +257,13 @@ def _describe(options: argparse.Namespace) -> int:
 
     _end_like_ctrl_c()
     return describe(options)
+
+
+def _track(options: argparse.Namespace) -> int:
+    from backend.track_cli import run
+
+    _end_like_ctrl_c()
+    return run(options)
 
 
 def _chat(options: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from backend.tasks.requests import (
     validate_chat,
     validate_pose,
 )
+from backend.track_task import Track
 from backend.wire_params import convert as _convert
 from blender_addon.shared.codec import motion_arrays, motion_from_arrays
 from blender_addon.shared.motion import Motion, MotionError
@@ -42,6 +43,7 @@ class HmvlmEngine:
             "pose": Pose(self),
             "describe": Describe(self),
             "describe_motion": DescribeMotion(self),
+            "track": Track(lambda: self.model),
             "chat": Chat(self),
             "gate": Gate(self),
         }

@@ -25,6 +25,9 @@ MAX_POSE_SAMPLES = 32
 DEFAULT_NEW_TOKENS = 256
 DEFAULT_DESCRIPTION_TOKENS = 48
 MAX_QUESTION_CHARS = 300
+MAX_TRACK_SECONDS = 60.0
+MIN_TRACK_SECONDS = 0.2
+LENSES_MM = (8.0, 1000.0)
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,23 @@ class DescribeMotionParams:
     motion: Motion
     ask: str = ""
     max_new_tokens: int = DEFAULT_DESCRIPTION_TOKENS
+
+
+@dataclass(frozen=True)
+class TrackParams:
+    """A video of a person to a motion.
+
+    video: a file, a folder of numbered pictures or a pattern of their names. box: as in PoseParams,
+    in the first frame. start, seconds: the part that is looked at; to the end when None. lens: mm,
+    as on a 36 mm wide sensor, of the camera. in_place: without a path over the ground.
+    """
+
+    video: str
+    box: tuple[float, ...] | None = None
+    start: float = 0.0
+    seconds: float | None = None
+    lens: float = 35.0
+    in_place: bool = False
 
 
 @dataclass(frozen=True)
@@ -228,6 +248,17 @@ def _check_question(question: str, tokens: int) -> None:
         )
     if not 1 <= tokens <= MAX_NEW_TOKENS:
         raise InvalidInput(f"An answer may have from 1 to {MAX_NEW_TOKENS} tokens.")
+
+
+def validate_track(params: TrackParams) -> None:
+    """Raises InvalidInput for a request that cannot be served. The video is looked at later."""
+    if not params.video.strip():
+        raise InvalidInput("No video was given: name a file, or a folder of numbered pictures.")
+    _check_box(params.box)
+    _within("The start", params.start, 0.0, 24 * 3600.0, " seconds")
+    if params.seconds is not None:
+        _within("The length", params.seconds, MIN_TRACK_SECONDS, MAX_TRACK_SECONDS, " seconds")
+    _within("The lens", params.lens, *LENSES_MM, " mm")
 
 
 def _check_box(box: tuple[float, ...] | None) -> None:

@@ -14,6 +14,9 @@ import numpy as np
 from backend.assets import ensure
 from backend.engine import Arrays, EngineOptions, JobContext, Output, Params
 from backend.errors import Cancelled, InvalidInput
+from backend.tasks.requests import validate_track
+from backend.track_task import parse_track
+from backend.vision.clip_frames import clip_part
 
 STEP_S = 0.02
 FPS = 20.0
@@ -49,6 +52,7 @@ class FakeEngine:
         self.assets: tuple[str, ...] = ()
         self.tasks = {
             "text_to_motion": FakeMotion(),
+            "track": FakeTrack(),
             "chat": FakeChat(),
             "gate": FakeGate(),
             "echo": FakeEcho(),
@@ -94,6 +98,43 @@ class FakeMotion:
             "alpha": [0.1, 0.2, 0.3, 0.2, 0.2],
         }
         return Output(values, {"poses": poses, "trans": trans})
+
+
+class FakeTrack:
+    """Follows somebody who stands, in the frames of the video from the second on."""
+
+    def check(self, params: Params, arrays: Arrays) -> None:
+        validate_track(parse_track(params))
+
+    def run(self, params: Params, arrays: Arrays, job: JobContext) -> Output:
+        part = clip_part(parse_track(params).video)
+        for number, _ in enumerate(part.read(), 1):
+            if job.is_cancelled():
+                raise Cancelled()
+            time.sleep(STEP_S)
+            share = number / part.frames
+            job.progress(share, f"Following the person: frame {number} of {part.frames}")
+        count = part.frames - 1
+        single = np.float32
+        arrays = {
+            "poses": np.zeros((count, 22, 3), single),
+            "trans": np.zeros((count, 3), single),
+            "camera": np.eye(3, dtype=single),
+            "joints_image": np.full((count, 22, 2), 20, single),
+            "landmarks_image": np.zeros((count, 33, 2), single),
+            "landmarks_world": np.zeros((count, 33, 3), single),
+            "visibility": np.ones((count, 33), single),
+            "planted": np.ones((count, 4), np.uint8),
+        }
+        values = {
+            "fps": part.fps,
+            "landmarks_fps": part.fps,
+            "first_frame": 1,
+            "start_seconds": 1 / part.fps,
+            "error_pixels": 1.5,
+            "notes": ["The first frame shows nobody."],
+        }
+        return Output(values, arrays)
 
 
 class FakeChat:
