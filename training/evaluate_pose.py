@@ -20,7 +20,7 @@ from backend.model.loading import (
     build_hmvlm,
     load_pose_tokenizer,
 )
-from backend.model.pose_decoding import draw_poses
+from backend.model.pose_decoding import offer_poses
 from backend.model.vision_projector import landmark_features
 from backend.motion.kinematics import forward_kinematics
 from backend.tasks.requests import PoseParams
@@ -108,11 +108,8 @@ def _fit(
     with torch.inference_mode():
         seen = landmark_features(*landmarks)
         states = model.pose_states(seen, alpha.expand(len(seen), -1))
-        codes = draw_poses(model, states, SamplingOptions(), seed + rows.start, samples)
-        poses = model.pose_tokenizer.decode(codes.flatten(0, 1))
-    lifted = model.lift(seen)
-    poses = poses.clone().unflatten(0, codes.shape[:2])
-    fitted: FittedPoses = fit_poses(poses, *landmarks, lifted=lifted)
+        _, poses = offer_poses(model, states, SamplingOptions(), seed + rows.start, samples)
+    fitted: FittedPoses = fit_poses(poses.clone(), *landmarks, lifted=model.lift(seen))
     turned = fitted.turned.rotations
     mean = pose_landmarks(turned, turned.new_zeros(len(turned), NUM_SIZES))
     return {

@@ -58,7 +58,9 @@ def align(
     parts, codes, _ = tokenizer.codebook_vectors().shape
     head = AlignmentHead(projector.rows, dim, parts, codes)
     model = nn.ModuleDict({"projector": projector, "head": head, "lifter": lifter})
-    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0.01)
+    read = [*projector.parameters(), *head.parameters()]
+    groups = [{"params": read, "lr": rate}, {"params": lifter.parameters(), "lr": 2 * rate}]
+    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=0.01)
 
     def batch_loss(step: int) -> dict[str, Tensor]:
         drawn = source.batch(step, batch)

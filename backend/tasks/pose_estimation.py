@@ -14,7 +14,7 @@ from ..errors import Cancelled
 from ..model.decoding import SamplingOptions
 from ..model.hmvlm import Hmvlm
 from ..model.loading import vision_tower
-from ..model.pose_decoding import draw_poses
+from ..model.pose_decoding import offer_poses
 from ..model.vision_projector import landmark_features
 from ..motion.kinematics import matrix_to_axis_angle
 from ..motion.representation import FPS
@@ -73,9 +73,7 @@ def pose_estimation(
         raise Cancelled
     on_progress(0.3, "Reading the pose")
     seen = _seen(model, picture, (centre, float(half)), (image, visibility, world))
-    codes = _draw(model, seen, alpha, params)
-    with torch.inference_mode():
-        poses = model.pose_tokenizer.decode(codes)
+    codes, poses = _offer(model, seen, alpha, params)
     if is_cancelled():
         raise Cancelled
     on_progress(0.6, "Fitting the pose to the picture")
@@ -108,12 +106,13 @@ def _seen(
     return tower.patches(cut(picture.pixels, crop, tower.size)[None])
 
 
-def _draw(model: Hmvlm, seen: Tensor, alpha: Tensor, params: PoseParams) -> Tensor:
-    """(S, P) codes."""
+def _offer(model: Hmvlm, seen: Tensor, alpha: Tensor, params: PoseParams) -> tuple[Tensor, Tensor]:
+    """(S, P) codes and (S, 22, 3, 3) poses."""
     with torch.inference_mode():
         states = model.pose_states(seen, alpha.to(model.device))
     options = SamplingOptions(params.temperature, params.top_p)
-    return draw_poses(model, states, options, params.seed, params.samples)[0].cpu()
+    codes, poses = offer_poses(model, states, options, params.seed, params.samples)
+    return codes[0].cpu(), poses[0].cpu().clone()
 
 
 def _result(
