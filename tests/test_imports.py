@@ -54,6 +54,7 @@ RULES = (
     Rule("backend.chat_cli", ("backend", *CLIENT), None, NO_TORCH),
     Rule("backend.pose_cli", ("backend", *CLIENT), None, NO_TORCH),
     Rule("backend.track_cli", ("backend", *CLIENT), None, NO_TORCH),
+    Rule("backend.describe_cli", ("backend", *CLIENT), None, NO_TORCH),
     Rule("backend.doctor", ("backend", *CLIENT), None, NO_TORCH),
     # starts real Blender; what runs inside it is a program of its own
     Rule("backend.demo", ("backend", "blender_addon"), None, ("torch",)),
