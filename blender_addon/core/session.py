@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One Blender's dealings with the backend: start it, send a request, collect the motion.
+"""One Blender's dealings with the backend: start it, send a request, collect what it answers.
 
 Everything here is driven by `pump`, which never waits, and everything is plain data: panels read
 it, operators call it, a timer pumps it. No bpy here.
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
 
 from ..shared.connection import ConnectionFileError
 from ..shared.motion import Motion, MotionError
@@ -42,10 +44,29 @@ class Target:
     fit_range: bool = True
 
 
+class Ask(Protocol):
+    """A job of any task, as a frozen dataclass; `asks` has those that are not text to motion."""
+
+    @property
+    def task(self) -> str: ...
+
+    @property
+    def target(self) -> Target | None: ...
+
+    def params(self) -> dict[str, Any]: ...
+
+    def arrays(self) -> dict[str, np.ndarray]: ...
+
+    def arrived(self, job: Job) -> "Arrived | Answered":
+        """What a finished job brings; MotionError when that is not what was asked for."""
+        ...
+
+
 @dataclass(frozen=True)
 class Request:
     """What the user asked for. seconds: None lets the model choose."""
 
+    task: ClassVar[str] = "text_to_motion"
     prompt: str
     seconds: float | None
     seed: int
@@ -55,6 +76,14 @@ class Request:
         """The parameters of the backend's text_to_motion task."""
         return {"prompt": self.prompt, "seconds": self.seconds, "seed": self.seed}
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """None: the prompt says it all."""
+        return {}
+
+    def arrived(self, job: Job) -> "Arrived":
+        """The motion. Raises MotionError."""
+        return Arrived(self, job.motion())
+
 
 @dataclass(frozen=True)
 class Arrived:
@@ -62,6 +91,16 @@ class Arrived:
 
     request: Request
     motion: Motion
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What another task brought: the values and arrays of its result, and its text."""
+
+    request: Ask
+    values: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    text: str = ""
 
 
 class Session:
@@ -79,6 +118,7 @@ class Session:
         self.problem = ""  # the last thing that went wrong, for the panel
         self.note = ""  # the last thing that went right
         self.kept: Arrived | None = None  # a motion whose target was gone, or that was refused
+        self.latest: dict[str, Answered] = {}  # the last answer to each task but motions
         self._make_client = make_client
         self._client = make_client()
         self._make_launcher = make_launcher
@@ -86,7 +126,7 @@ class Session:
         self._clock = clock
         self._attach_until: float | None = None  # while it is open whether a backend runs
         self._not_attached = ""
-        self._request: Request | None = None
+        self._request: Ask | None = None
         self._job_id = ""
 
     # --- what panels read ---------------------------------------------------------------------
@@ -103,7 +143,7 @@ class Session:
         return BackendState.STOPPED
 
     @property
-    def request(self) -> Request | None:
+    def request(self) -> Ask | None:
         """The request under way."""
         return self._request
 
@@ -163,10 +203,14 @@ class Session:
 
     def generate(self, request: Request) -> None:
         """Ask for a motion; starts the backend first when none is connected."""
-        if self._request is not None:
-            raise ClientError("A motion is being made already: wait for it, or cancel it.")
         if not request.prompt.strip():
             raise ClientError("Write what the person does first.")
+        self.ask(request)
+
+    def ask(self, request: Ask) -> None:
+        """Begin a job of any task; starts the backend first when none is connected."""
+        if self._request is not None:
+            raise ClientError("The backend is at work already: wait for it, or cancel it.")
         self.problem = self.note = ""
         if self.state is BackendState.STOPPED:
             self.start()
@@ -189,7 +233,7 @@ class Session:
     def forget_target(self) -> None:
         """The scene went away: what is under way will be kept, not keyed onto a namesake."""
         if self._request is not None:
-            self._request = replace(self._request, target=None)
+            self._request = replace(self._request, target=None)  # type: ignore[type-var]
 
     def keep(self, arrived: Arrived, reason: str) -> None:
         """Hold on to a motion that could not be keyed, so that it can be applied elsewhere."""
@@ -207,8 +251,8 @@ class Session:
 
     # --- the pump -----------------------------------------------------------------------------
 
-    def pump(self, max_ms: float = 5.0) -> list[Arrived]:
-        """Move everything on a little; the motions that arrived meanwhile."""
+    def pump(self, max_ms: float = 5.0) -> list[Arrived | Answered]:
+        """Move everything on a little; what arrived meanwhile."""
         self._poll_launcher()
         before = self._client.state
         self._client.pump(max_ms)
@@ -267,11 +311,13 @@ class Session:
     def _submit(self) -> None:
         assert self._request is not None
         try:
-            self._job_id = self._client.submit("text_to_motion", self._request.params())
+            self._job_id = self._client.submit(
+                self._request.task, self._request.params(), self._request.arrays()
+            )
         except ClientError as error:
             self._drop_request(str(error))
 
-    def _collect(self) -> list[Arrived]:
+    def _collect(self) -> list[Arrived | Answered]:
         job, request = self.job, self._request
         if job is None or request is None or not job.finished:
             return []
@@ -282,7 +328,10 @@ class Session:
             self.problem = job.message or "The backend failed without a word."
         else:
             try:
-                return [Arrived(request, job.motion())]
+                arrived = request.arrived(job)
+                if isinstance(arrived, Answered):
+                    self.latest[request.task] = arrived
+                return [arrived]
             except MotionError as error:
                 self.problem = f"The backend's answer is of no use: {error}."
         return []
