@@ -49,14 +49,34 @@ def keyframe_rig(
     Raises BridgeError, with nothing changed, when the armature or its mapping does not do.
     """
     check_can_be_keyed(armature)
+    with rig_keys(scene, armature, motion.resampled(fps), settings) as keys:
+        action = write_action(
+            armature,
+            keys,
+            start_frame=start_frame,
+            action_name=action_name,
+            as_layer=settings.as_layer,
+        )
+    armature.update_tag()
+    return action
+
+
+@contextmanager
+def rig_keys(
+    scene: bpy.types.Scene, armature: bpy.types.Object, motion: Motion, settings: RigSettings
+) -> Iterator[list[Keys]]:
+    """The keys of `motion` on the mapped bones, a row a frame, with the rig's switches set for them.
+
+    The switches are as they were after an error. Raises BridgeError when the mapping does not do.
+    """
     switches = _switches(armature, settings)
     with _switched(armature, switches):
-        rig = read_rig(armature, _depsgraph(scene, armature))
+        rig = read_rig(armature, scene_depsgraph(scene, armature))
         try:
             channels = retarget_to_rig(
                 rig,
                 settings.bones,
-                motion.resampled(fps),
+                motion,
                 foot_lock=settings.foot_lock,
                 family=settings.family if settings.ik_targets else "",
                 local_location={bone.name: bone.use_local_location for bone in armature.data.bones},
@@ -80,15 +100,7 @@ def keyframe_rig(
             Keys(bone_path(bone, "")[:-1] + f'["{name}"]', bone, np.array([[value]]))
             for bone, name, value in switches
         ]
-        action = write_action(
-            armature,
-            keys,
-            start_frame=start_frame,
-            action_name=action_name,
-            as_layer=settings.as_layer,
-        )
-    armature.update_tag()
-    return action
+        yield keys
 
 
 def _switches(armature: bpy.types.Object, settings: RigSettings) -> list[tuple[str, str, float]]:
@@ -101,7 +113,9 @@ def _switches(armature: bpy.types.Object, settings: RigSettings) -> list[tuple[s
     return [(b, name, v) for b, name, v in values if b in bones and name in bones[b]]
 
 
-def _depsgraph(scene: bpy.types.Scene, armature: bpy.types.Object) -> bpy.types.Depsgraph | None:
+def scene_depsgraph(
+    scene: bpy.types.Scene, armature: bpy.types.Object
+) -> bpy.types.Depsgraph | None:
     """The evaluated scene, up to date; None where the armature is in no view layer."""
     for layer in scene.view_layers:
         if armature.name in layer.objects:
