@@ -3,22 +3,30 @@
 
 import bpy
 
-from . import preferences, properties
+from . import generate_properties, preferences, properties
 from .bridge import handlers, runtime
 from .operators import (
     add_armature,
     apply_kept,
+    batch,
     cancel,
+    edit_prompt,
+    export_clip,
     generate,
+    judge_clip,
     map_bones,
+    push_to_nla,
+    rerun,
+    sequence_steps,
     start_backend,
     stop_backend,
 )
-from .ui import mapping_panel, panel
+from .ui import generate_panels, history_panel, mapping_panel, panel, sequence_list
 
 CLASSES: tuple[type, ...] = (
     *preferences.CLASSES,
     *properties.CLASSES,
+    *generate_properties.CLASSES,
     *add_armature.CLASSES,
     *generate.CLASSES,
     *cancel.CLASSES,
@@ -26,11 +34,22 @@ CLASSES: tuple[type, ...] = (
     *apply_kept.CLASSES,
     *start_backend.CLASSES,
     *stop_backend.CLASSES,
-    *panel.CLASSES,
+    *edit_prompt.CLASSES,
+    *sequence_steps.CLASSES,
+    *judge_clip.CLASSES,
+    *rerun.CLASSES,
+    *push_to_nla.CLASSES,
+    *batch.CLASSES,
+    *export_clip.CLASSES,
+    *sequence_list.CLASSES,
+    *panel.CLASSES[:1],
+    *generate_panels.CLASSES,
+    *history_panel.CLASSES,
+    *panel.CLASSES[1:],
     *mapping_panel.CLASSES,
 )
 # after the classes, because they use them
-MODULES = (properties, add_armature, handlers, runtime)
+MODULES = (properties, generate_properties, add_armature, handlers, runtime)
 
 
 def register() -> None:

@@ -52,6 +52,17 @@ def capture_animation(scene: bpy.types.Scene, armature: bpy.types.Object) -> Mot
     return read(np.stack(list(_over_time(scene, armature, names, frames))), fps)
 
 
+def capture_frames(
+    scene: bpy.types.Scene, armature: bpy.types.Object, frames: np.ndarray, fps: float
+) -> Motion:
+    """The armature at (T,) frames of the scene, as a motion of `fps`.
+
+    The playhead goes there and back. Raises BridgeError when the mapping does not do.
+    """
+    names, read = _reader(scene, armature)
+    return read(np.stack(list(_over_time(scene, armature, names, frames))), fps)
+
+
 def _over_time(
     scene: bpy.types.Scene,
     armature: bpy.types.Object,

@@ -48,7 +48,9 @@ def order_from_text(text: str) -> Order:
     try:
         kept = msgspec.json.decode(text.encode(), type=_Kept)
         if kept.version > VERSION:
-            raise HistoryError("It was made with a newer HMVLM: update the add-on to make it again.")
+            raise HistoryError(
+                "It was made with a newer HMVLM: update the add-on to make it again."
+            )
         if not kept.steps:
             raise HistoryError("It holds no prompt: write one and generate.")
         start, end = _unpacked(kept.start), _unpacked(kept.end)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A clip that stays where it begins: for games, which move the character themselves. No bpy here."""
+"""A clip that stays where it begins: for games, which move the character. No bpy here."""
 
 import numpy as np
 

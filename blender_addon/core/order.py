@@ -75,6 +75,30 @@ class Order:
         """The request of a later prompt, once the motion of the one before is there."""
         return replace(request, start=tail(before))
 
+    def whole(self, parts: Sequence[Motion]) -> Motion:
+        """The motions of all prompts as the one clip that was asked for."""
+        motion, finish = self.so_far(parts), self.finish
+        if finish.path:
+            motion = follow_path(motion, np.array(finish.path), finish.closed)
+        if finish.in_place:
+            motion = in_place(motion)
+        if finish.loop:
+            motion = looped(motion)
+            motion = closed_in_place(motion) if finish.in_place else motion
+        elif self.end is not None:
+            motion = ending_in(motion, self.end)
+        return motion
+
+    def so_far(self, parts: Sequence[Motion]) -> Motion:
+        """The parts that are there, one after another, from where the clip begins.
+
+        What is done to a clip (path, in place, loop) comes only when it is whole.
+        """
+        motion = parts[0] if self.start is None else going_on(self.start, parts[0])
+        for part in parts[1:]:
+            motion = appended(motion, part)
+        return motion
+
     def _request(self, part: int, target: Target | None) -> Request:
         step = self.steps[part]
         goes_on = part > 0 or self.start is not None
@@ -101,27 +125,3 @@ class Order:
             order=self,
             part=part,
         )
-
-
-def whole_clip(order: Order, parts: Sequence[Motion]) -> Motion:
-    """The motions of all prompts as the one clip that was asked for."""
-    motion = joined_parts(order, parts)
-    finish = order.finish
-    if finish.path:
-        motion = follow_path(motion, np.array(finish.path), finish.closed)
-    if finish.in_place:
-        motion = in_place(motion)
-    if finish.loop:
-        motion = looped(motion)
-        motion = closed_in_place(motion) if finish.in_place else motion
-    elif order.end is not None:
-        motion = ending_in(motion, order.end)
-    return motion
-
-
-def joined_parts(order: Order, parts: Sequence[Motion]) -> Motion:
-    """The parts that are there so far, one after another, from where the clip begins."""
-    motion = parts[0] if order.start is None else going_on(order.start, parts[0])
-    for part in parts[1:]:
-        motion = appended(motion, part)
-    return motion

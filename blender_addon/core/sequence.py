@@ -56,9 +56,8 @@ def appended(before: Motion, after: Motion, context: int = CONTEXT_FRAMES) -> Mo
 
 
 def ending_in(motion: Motion, pose: Motion, seconds: float = BLEND_SECONDS) -> Motion:
-    """The motion with its last frame in the last pose of `pose`, where the motion ends and faces."""
+    """The motion with its last frame in the last pose of `pose`, standing where it ends."""
     motion, pose = body(motion), body(pose)
     last = motion.num_frames - 1
     there = placed(frames_of(pose, -1), 0, motion, last)
     return eased_to(motion, there, seconds)
-

@@ -158,6 +158,7 @@ class Session:
         self._not_attached = ""
         self._request: Ask | None = None
         self._queue: list[Request] = []  # what comes after it
+        self.parts: list[Motion] = []  # of the clip under way, what its earlier prompts made
         self._total = 0  # jobs asked for at once
         self._job_id = ""
 
@@ -192,6 +193,12 @@ class Session:
     def active(self) -> bool:
         """Whether there is anything to pump."""
         return self.state is not BackendState.STOPPED or self._request is not None
+
+    @property
+    def model(self) -> str:
+        """Who makes the motions, as the backend calls itself."""
+        welcome = self._client.welcome
+        return f"HMVLM {welcome.package}" if welcome is not None else ""
 
     @property
     def number(self) -> tuple[int, int]:
@@ -283,10 +290,10 @@ class Session:
 
     def keep(self, arrived: Arrived, reason: str) -> None:
         """Hold on to a motion that could not be keyed, so that it can be applied elsewhere."""
-        before, order = self.kept, arrived.request.order
-        if before is not None and order is not None and before.request.order is not None:
-            if before.request.order.group == order.group:
-                arrived = replace(arrived, earlier=before)
+        before = self.kept.request.order if self.kept is not None else None
+        order = arrived.request.order
+        if before is not None and order is not None and before.group == order.group:
+            arrived = replace(arrived, earlier=self.kept)
         self.kept, self.problem = arrived, reason
 
     def close(self) -> None:
@@ -389,7 +396,17 @@ class Session:
             except MotionError as error:
                 self.problem = f"The backend's answer is of no use: {error}."
         self._next(queue, total, request, arrived)
+        if isinstance(arrived, Arrived) and arrived.request.order is not None:
+            return self._whole(arrived, arrived.request.order)
         return [] if arrived is None else [arrived]
+
+    def _whole(self, arrived: Arrived, order: "Order") -> list[Arrived | Answered]:
+        """The clip, once its last part is there."""
+        self.parts = [*(self.parts if arrived.request.part > 0 else []), arrived.motion]
+        if len(self.parts) < len(order.steps):
+            return []
+        parts, self.parts = self.parts, []
+        return [replace(arrived, motion=order.whole(parts))]
 
     def _next(
         self, queue: list[Request], total: int, last: Ask, arrived: Arrived | Answered | None

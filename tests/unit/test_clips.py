@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+from made_up_motion import smooth_motion, stepping_motion
 
 from blender_addon.core import blend, sequence, trajectory
 from blender_addon.core.blend import body, frames_of, headings, pelvis_path, placed
@@ -11,8 +12,6 @@ from blender_addon.core.loop import best_cycle, closed_in_place, looped
 from blender_addon.core.root_path import follow_path
 from blender_addon.shared.motion import Motion
 from blender_addon.shared.rotations import axis_angle_to_matrix
-
-from made_up_motion import smooth_motion, stepping_motion
 
 
 def moved(motion: Motion, yaw: float, by=(3.0, 0.0, -2.0)) -> Motion:

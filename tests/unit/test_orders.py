@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is asked of the backend for a clip, how its parts come together, and how it is remembered."""
+"""What is asked of the backend for a clip, how its parts come together, what is remembered."""
 
 import numpy as np
 import pytest
+from made_up_motion import smooth_motion, stepping_motion
 
 from blender_addon.core.batch import BatchError, Row, read_batch
 from blender_addon.core.client import ClientError
-from blender_addon.core.gather import Gatherer
 from blender_addon.core.history import HistoryError, order_from_text, order_to_text
-from blender_addon.core.jobs import MotionChunk
+from blender_addon.core.jobs import Job, MotionChunk
 from blender_addon.core.order import Finish, Order, Step
-from blender_addon.core.session import Arrived, Target
+from blender_addon.core.session import Target
 from blender_addon.core.styles import STYLES, in_style
 from blender_addon.shared.motion import Motion
-
-from made_up_motion import smooth_motion, stepping_motion
 
 TARGET = Target("SMPL", "Scene", 1)
 THREE = (Step("walks", 2.0), Step("waves", None), Step("sits", 3.0))
@@ -55,41 +53,14 @@ def test_what_the_backend_would_refuse_is_said_before():
 
 def test_parts_come_together_as_one_clip():
     whole = stepping_motion(6.0)
-    order = Order(THREE, 0)
-    gatherer = Gatherer()
-    requests = order.requests(TARGET)
-    assert gatherer.take(Arrived(requests[0], part_of(whole, 0, 40))) is None
-    assert gatherer.take(Arrived(requests[1], part_of(whole, 20, 80))) is None
-    assert len(gatherer.parts(requests[2])) == 2
-    clip = gatherer.take(Arrived(requests[2], part_of(whole, 60, 120)))
-    assert clip is not None
-    assert clip.request.order is order
-    assert np.abs(clip.motion.trans - whole.trans).max() < 1e-6
-    assert gatherer.parts(requests[2]) == []
-
-
-def test_parts_of_a_clip_that_failed_are_dropped():
-    gatherer, motion = Gatherer(), stepping_motion(2.0)
-    failed, other = Order(THREE, 0), Order(THREE[:1], 1)
-    gatherer.take(Arrived(failed.requests(TARGET)[0], motion))
-    clip = gatherer.take(Arrived(other.requests(TARGET)[0], motion))
-    assert clip is not None
-    assert clip.motion.num_frames == 40
-    assert gatherer.parts(failed.requests(TARGET)[1]) == []
-
-
-def test_what_was_not_ordered_passes_through():
-    request = Order(THREE[:1], 0).requests(TARGET)[0]
-    plain = Arrived(type(request)("walks", 2.0, 0, TARGET), stepping_motion(2.0))
-    assert Gatherer().take(plain) is plain
+    parts = [part_of(whole, 0, 40), part_of(whole, 20, 80), part_of(whole, 60, 120)]
+    clip = Order(THREE, 0).whole(parts)
+    assert np.abs(clip.trans - whole.trans).max() < 1e-6
 
 
 def test_the_finish_is_applied_once_all_is_there():
     def made(finish):
-        (request,) = Order(THREE[:1], 0, finish).requests(TARGET)
-        clip = Gatherer().take(Arrived(request, stepping_motion(6.0)))
-        assert clip is not None
-        return clip.motion
+        return Order(THREE[:1], 0, finish).whole([stepping_motion(6.0)])
 
     assert np.ptp(made(Finish(in_place=True)).trans[:, 2]) < 0.1
     led = made(Finish(path=((0.0, 0.0), (8.0, 0.0))))
@@ -98,27 +69,23 @@ def test_the_finish_is_applied_once_all_is_there():
     assert np.abs(cycle.trans[0] - cycle.trans[-1]).max() < 1e-6
 
 
-def test_a_clip_from_a_pose_begins_in_it():
-    start = smooth_motion(2.0, seed=3)
-    order = Order((Step("walks", 2.0),), 0, start=start)
-    (request,) = order.requests(TARGET)
-    clip = Gatherer().take(Arrived(request, stepping_motion(3.0)))
-    assert clip is not None
-    assert clip.motion.num_frames == 41  # the pose itself, then two seconds
-    assert np.abs(clip.motion.trans[0] - start.trans[-1]).max() < 1e-6
+def test_a_clip_from_a_pose_begins_in_it_and_may_end_in_one():
+    start, end = smooth_motion(2.0, seed=3), smooth_motion(1.0, seed=8)
+    clip = Order(THREE[:1], 0, start=start, end=end).whole([stepping_motion(3.0)])
+    assert clip.num_frames == 41  # the pose itself, then two seconds
+    assert np.abs(clip.trans[0] - start.trans[-1]).max() < 1e-6
+    assert np.abs(clip.poses[-1, 5] - end.poses[-1, 5]).max() < 1e-6
 
 
-def test_frames_so_far_are_shown_after_the_parts_before():
-    whole, order, gatherer = stepping_motion(6.0), Order(THREE[:2], 0), Gatherer()
-    first, second = order.requests(TARGET)
-    assert gatherer.so_far(first, []) is None
-    chunk = MotionChunk(0, part_of(whole, 0, 16))
-    seen = gatherer.so_far(first, [chunk, MotionChunk(20, part_of(whole, 20, 30))])
-    assert seen is not None  # what follows a gap is not shown
-    assert seen.num_frames == 16
-    gatherer.take(Arrived(first, part_of(whole, 0, 60)))
-    seen = gatherer.so_far(second, [MotionChunk(0, part_of(whole, 40, 70))])
-    assert seen is not None
+def test_frames_so_far_follow_the_parts_before():
+    whole, order, job = stepping_motion(6.0), Order(THREE[:2], 0), Job("a", "text_to_motion")
+    assert job.motion_so_far() is None
+    job.chunks = [MotionChunk(0, part_of(whole, 40, 60)), MotionChunk(20, part_of(whole, 60, 70))]
+    job.chunks.append(MotionChunk(40, part_of(whole, 80, 90)))  # after a gap: not shown
+    frames = job.motion_so_far()
+    assert frames is not None
+    assert frames.num_frames == 30
+    seen = order.so_far([part_of(whole, 0, 60), frames])
     assert np.abs(seen.trans - whole.trans[:70]).max() < 1e-6
 
 
