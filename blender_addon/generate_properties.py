@@ -21,9 +21,9 @@ def _is_rig(_clip: "HmvlmClip", thing: bpy.types.Object) -> bool:
     return is_rig(thing)
 
 
-def _chosen(made: "HmvlmGenerate", context: bpy.types.Context) -> None:
+def _chosen(made: "HmvlmGenerate", _context: bpy.types.Context) -> None:
     """A click on a row shows that clip on its armature."""
-    show_chosen(context.scene, made)
+    show_chosen(made.id_data, made)
 
 
 class HmvlmStep(bpy.types.PropertyGroup):

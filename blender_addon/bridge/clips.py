@@ -94,7 +94,7 @@ def usable(scene: bpy.types.Scene, armature: bpy.types.Object | None) -> bool:
     if armature is None or armature.library is not None:
         return False
     tweaks = armature.animation_data is not None and armature.animation_data.use_tweak_mode
-    return scene.objects.get(armature.name) is armature and not tweaks
+    return scene.objects.get(armature.name) == armature and not tweaks
 
 
 def is_shown(clip: Any) -> bool:

@@ -67,7 +67,8 @@ def apply(arrived: Arrived, model: str = "") -> bpy.types.Action:
     name = arrived.request.prompt if order is None else order.name
     action = key(scene, armature, arrived.motion, target.start_frame, name)
     end, loops = int(action.frame_end), order is not None and order.finish.loop
-    if target.into_action and before[0] is not None:
+    whole = armature.animation_data.action == action  # not a layer
+    if target.into_action and whole and before[0] is not None:
         join_keys(action, *before, target.start_frame, end)
     action.use_cyclic = loops
     clip = clips.record(scene, armature, action, arrived, before, model)

@@ -67,11 +67,10 @@ def _alone(context: bpy.types.Context, clip: Any) -> Iterator[tuple[int, int]]:
         for thing in selected:
             thing.select_set(False)
         for thing in (armature, *armature.children_recursive):
-            if layer.objects.get(thing.name) is thing:
+            if layer.objects.get(thing.name) == thing:
                 thing.select_set(True)
         layer.objects.active = armature
-        if not clips.is_shown(clip):
-            clips.assign(armature, clip.action)
+        clips.assign(armature, clip.action)
         scene.frame_end, scene.frame_start = max(last, first), first
         scene.frame_end = max(last, first)
         yield first, last

@@ -86,12 +86,12 @@ def _draw_prompt(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     if made.text is None:
         row = layout.row(align=True)
         row.prop(asked, "prompt", text="", icon="TEXT")
-        row.operator("hmvlm.edit_prompt", text="", icon="GREASEPENCIL")
+        row.operator("hmvlm.edit_prompt", text="", icon="WINDOW")
         return
     box = layout.box()
     _draw_text(box, prompt_of(context.scene) or "(the text is empty)", _letters(context), "TEXT")
     row = box.row(align=True)
-    row.operator("hmvlm.edit_prompt", text="Edit", icon="GREASEPENCIL")
+    row.operator("hmvlm.edit_prompt", text="Edit", icon="WINDOW")
     row.operator("hmvlm.prompt_to_field", text="To Field", icon="BACK")
 
 

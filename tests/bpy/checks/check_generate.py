@@ -6,6 +6,7 @@ A stand-in answers for the backend, but for one check that goes through a real s
 
 import json
 import os
+import re
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -486,3 +487,10 @@ def test_every_operator_is_described(extension):
         kind = getattr(bpy.ops.hmvlm, name).get_rna_type()
         assert len(kind.description) > 15, name
         assert kind.name, name
+
+
+def test_the_icons_are_blenders(extension):
+    known = bpy.types.UILayout.bl_rna.functions["prop"].parameters["icon"].enum_items.keys()
+    for path in (Path(extension.__file__).parent / "ui").glob("*.py"):
+        used = re.findall(r'icon="([A-Z0-9_]+)"', path.read_text())
+        assert set(used) <= set(known), path.name
