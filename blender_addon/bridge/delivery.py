@@ -54,14 +54,15 @@ def apply(arrived: Arrived) -> bpy.types.Action:
     scene = bpy.data.scenes.get(target.scene)
     armature = bpy.data.objects.get(target.armature)
     if scene is None or armature is None or scene.objects.get(target.armature) is None:
-        raise BridgeError(f"The armature '{target.armature}' is gone.")
+        gone = f"The armature '{target.armature}' is gone." if target.armature else ""
+        raise BridgeError(gone or "No armature was selected.")
     action = key(scene, armature, arrived.motion, target.start_frame, arrived.request.prompt)
     if target.fit_range:
         # set end first: Blender pulls the end along when the start passes it
         scene.frame_end = max(int(action.frame_end), target.start_frame)
         scene.frame_start = target.start_frame
         scene.frame_end = max(int(action.frame_end), target.start_frame)
-    _push_undo(f"HMVLM: {action.name}")
+    push_undo(f"HMVLM: {action.name}")
     return action
 
 
@@ -89,7 +90,8 @@ def _note(action: bpy.types.Action) -> str:
     return f"Keyed frames {action.frame_start:.0f} to {action.frame_end:.0f}"
 
 
-def _push_undo(message: str) -> None:
+def push_undo(message: str) -> None:
+    """Make what was changed since the last step one that can be undone."""
     manager = bpy.context.window_manager
     if bpy.context.window is None and manager is not None and manager.windows:
         with bpy.context.temp_override(window=manager.windows[0]):  # a timer has no window

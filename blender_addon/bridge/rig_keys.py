@@ -63,14 +63,20 @@ def keyframe_rig(
 
 @contextmanager
 def rig_keys(
-    scene: bpy.types.Scene, armature: bpy.types.Object, motion: Motion, settings: RigSettings
+    scene: bpy.types.Scene,
+    armature: bpy.types.Object,
+    motion: Motion,
+    settings: RigSettings,
+    *,
+    read_only: bool = False,
 ) -> Iterator[list[Keys]]:
-    """The keys of `motion` on the mapped bones, a row a frame, with the rig's switches set for them.
+    """The keys of `motion` on the mapped bones, a row a frame, with the rig's switches set for it.
 
-    The switches are as they were after an error. Raises BridgeError when the mapping does not do.
+    The switches are as they were again after an error, and in any case when read_only.
+    Raises BridgeError when the mapping does not do.
     """
     switches = _switches(armature, settings)
-    with _switched(armature, switches):
+    with _switched(armature, switches, read_only):
         rig = read_rig(armature, scene_depsgraph(scene, armature))
         try:
             channels = retarget_to_rig(
@@ -126,7 +132,9 @@ def scene_depsgraph(
 
 
 @contextmanager
-def _switched(armature: bpy.types.Object, switches: list[tuple[str, str, float]]) -> Iterator[None]:
+def _switched(
+    armature: bpy.types.Object, switches: list[tuple[str, str, float]], read_only: bool
+) -> Iterator[None]:
     """The rig with its switches set, so that it can be read; as it was again after an error."""
     before = [(bone, name, armature.pose.bones[bone][name]) for bone, name, _ in switches]
     _set(armature, switches)
@@ -135,6 +143,8 @@ def _switched(armature: bpy.types.Object, switches: list[tuple[str, str, float]]
     except Exception:
         _set(armature, before)
         raise
+    if read_only:
+        _set(armature, before)
 
 
 def _set(armature: bpy.types.Object, values: list[tuple[str, str, float]]) -> None:

@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The HMVLM tab of the 3D view's sidebar. It reads state and changes none."""
 
-import textwrap
-
 import bpy
 
 from ..bridge import runtime
 from ..core.session import BackendState, Session
 from ..properties import settings, target_armature
-
-_PIXELS_A_LETTER = 7.0
-_MAX_LINES = 12
+from .wrapped import draw_problem
 
 
 class HMVLM_PT_main(bpy.types.Panel):
@@ -103,24 +99,9 @@ def _draw_messages(
 ) -> None:
     if session is None:
         return
-    if session.problem:
-        box = layout.box()
-        width = context.region.width / context.preferences.system.ui_scale
-        _draw_text(box, session.problem, max(20, int(width / _PIXELS_A_LETTER)), "ERROR")
-    elif session.note:
-        layout.label(text=session.note, icon="CHECKMARK")
+    draw_problem(layout, context, session)
     if session.kept is not None:
         layout.operator("hmvlm.apply_kept", text="Apply Kept Motion", icon="ACTION")
-
-
-def _draw_text(layout: bpy.types.UILayout, text: str, width: int, icon: str) -> None:
-    column = layout.column(align=True)
-    column.scale_y = 0.8
-    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, width)]
-    if len(lines) > _MAX_LINES:  # of a log, what went wrong stands at the end
-        lines = [*lines[:3], "...", *lines[4 - _MAX_LINES :]]
-    for i, line in enumerate(lines):
-        column.label(text=line, icon=icon if i == 0 else "BLANK1")
 
 
 CLASSES = (HMVLM_PT_main, HMVLM_PT_backend)
