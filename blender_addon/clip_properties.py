@@ -16,6 +16,11 @@ class HmvlmClip(bpy.types.PropertyGroup):
         name="Question",
         description="What to ask, such as: Which hand do they wave with? Empty: describe it",
     )
+    in_place: bpy.props.BoolProperty(  # type: ignore[valid-type]
+        name="In Place",
+        description="Track the body's moves without the way that the person goes",
+        default=False,
+    )
 
 
 def register() -> None:

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import bpy
 
-from ..core.asks import ChatAsk, DescribeMotionAsk, PeopleAsk, PoseAsk
+from ..core.asks import (
+    ChatAsk,
+    DescribeMotionAsk,
+    PeopleAsk,
+    PoseAsk,
+    TrackAsk,
+    made_motion,
+)
 from ..core.client import ClientError
 from ..core.session import Answered, Arrived, Session, Target
 from ..shared.codec import motion_from_arrays
@@ -26,8 +33,6 @@ def hand_over(session: Session, arrival: Arrived | Answered) -> None:
     """Put what arrived where it was asked for; what goes wrong is said in the session's problem."""
     if isinstance(arrival, Arrived):
         deliver(session, arrival)
-        if chat_log.conversation().pending:
-            say(session.problem or f"{session.note}.", "track_clip")
         return
     try:
         match arrival.request:
@@ -35,6 +40,8 @@ def hand_over(session: Session, arrival: Arrived | Answered) -> None:
                 _people(session, arrival)
             case PoseAsk():
                 _pose(session, arrival)
+            case TrackAsk():
+                _track(session, arrival)
             case ChatAsk():
                 _chat(session, arrival)
             case _:
@@ -120,6 +127,19 @@ def _pose(session: Session, answer: Answered) -> None:
         say(f"{session.note}.", "pose_from_photo")
 
 
+def _track(session: Session, answer: Answered) -> None:
+    ask = answer.request
+    assert isinstance(ask, TrackAsk)
+    made = made_motion(answer, ask.target, ask.name)
+    if made is not None:
+        deliver(session, made)
+    notes = answer.values.get("notes")
+    if not session.problem and isinstance(notes, list):  # what of the clip could not be used
+        session.note = ". ".join([session.note, *map(str, notes)])
+    if chat_log.conversation().pending:
+        say(session.problem or f"{session.note}.", "track_clip")
+
+
 def _words(session: Session, answer: Answered) -> None:
     """A description: into the action's, if it is of an action that is still there."""
     ask = answer.request
@@ -140,6 +160,6 @@ def _chat(session: Session, answer: Answered) -> None:
     if talk.pending:  # else another file was opened, whose conversation this is not
         talk.answer(answer.values["message"])
         chat_log.show()
-    made = ChatAsk.made(answer, ask.target)
+    made = made_motion(answer, ask.target)
     if made is not None:
         deliver(session, made)

@@ -28,7 +28,7 @@ def box_lines(boxes: Iterable[Sequence[float]], size: Sequence[int]) -> list[np.
 
 
 def skeleton_lines(joints: np.ndarray, size: Sequence[int]) -> dict[str, np.ndarray]:
-    """Joints (22, 2) in pixels -> ends (N, 2) of bones: of the "left", the "right", the "middle"."""
+    """Joints (22, 2) in pixels -> ends (N, 2) of bones of each side: "left", "right", "middle"."""
     places, ends = to_picture(joints, size), {"left": [], "right": [], "middle": []}
     for joint in range(1, NUM_BODY_JOINTS):
         side = _SIDES[joint]

@@ -97,17 +97,18 @@ class HMVLM_OT_track_clip(ArmatureJobOperator, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Send the request, once it is clear that the armature can take a motion."""
         armature, asked = target_armature(context), settings(context)
+        asked_clip = context.scene.hmvlm_clip
         if armature is None:
             return self.refuse("Select an armature, or add one.")
         try:
             rig_settings(context.scene, armature)
-            path = check_clip(context.scene.hmvlm_clip.path)
+            path = check_clip(asked_clip.path)
         except BridgeError as error:
             return self.refuse(str(error))
         target = Target(
             armature.name, context.scene.name, asked.start_frame, fit_range=asked.fit_range
         )
-        return self.begin(context, TrackAsk(path, Path(path).stem, target))
+        return self.begin(context, TrackAsk(path, Path(path).stem, asked_clip.in_place, target))
 
 
 class HMVLM_OT_describe_action(ArmatureJobOperator, bpy.types.Operator):

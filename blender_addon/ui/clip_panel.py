@@ -40,6 +40,7 @@ class HMVLM_PT_clip(bpy.types.Panel):
             text = "Ask" if asked.question.strip() else "Describe"
             row.operator("hmvlm.describe_clip", text=text, icon="TEXT")
             row.operator("hmvlm.track_clip", icon="TRACKING")
+            layout.prop(asked, "in_place")
         _draw_answer(layout, context, session)
         layout.separator()
         _draw_action(layout, context)

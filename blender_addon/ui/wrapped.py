@@ -59,4 +59,4 @@ def draw_problem(
     if session.problem:
         draw_text(layout.box(), session.problem, letters_across(context), "ERROR")
     elif session.note:
-        layout.label(text=session.note, icon="CHECKMARK")
+        draw_text(layout, session.note, letters_across(context), "CHECKMARK")

@@ -88,12 +88,12 @@ class Pose:
 
 class Describe:
     def check(self, params: Params, arrays: Arrays) -> None:
-        if not isinstance(params["question"], str):
+        if not isinstance(params["ask"], str):
             raise InvalidInput("The question is no text.")
 
     def run(self, params: Params, arrays: Arrays, job: JobContext) -> Output:
-        _wait(params["path"], job)
-        text = "the left one" if params["question"] else "a person waves with the left hand"
+        _wait(params["video"], job)
+        text = "the left one" if params["ask"] else "a person waves with the left hand"
         for word in text.split():
             job.chunk(text=f"{word} ")
             time.sleep(0.02)
@@ -118,6 +118,8 @@ class Track:
         pass
 
     def run(self, params: Params, arrays: Arrays, job: JobContext) -> Output:
-        _wait(params["path"], job)
+        _wait(params["video"], job)
         walk = {"prompt": "walks", "seconds": 2.0}
-        return fake_engine.FakeMotion().run(walk, arrays, job)
+        made = fake_engine.FakeMotion().run(walk, arrays, job)
+        notes = ["The last 2 frames were left out"] if params["in_place"] else []
+        return Output({"fps": made.values["fps"], "notes": notes}, made.arrays)
