@@ -73,14 +73,14 @@ class _Step:
 
 def _insert(armature: bpy.types.Object, keys: Sequence[Keys], frame: int) -> None:
     had_action = armature.animation_data is not None and armature.animation_data.action is not None
-    done: list[_Step] = []
+    keyed, done = _keyed_paths(armature, frame), list[_Step]()
     try:
         for key in keys:
             bone = armature.pose.bones[key.group]
             path = key.path[len(bone_path(key.group, "")) - 1 :].lstrip(".")
             switch = path.startswith("[")
             before = None if switch else tuple(getattr(bone, path))
-            done.append(_Step(bone, path, before, _is_keyed(armature, key.path, frame)))
+            done.append(_Step(bone, path, before, key.path in keyed))
             if before is not None:
                 setattr(bone, path, _nearest(path, key.values[0], np.array(before)))
             if not bone.keyframe_insert(path, frame=frame, group=key.group):
@@ -117,11 +117,15 @@ def _take_back(
         bpy.data.actions.remove(animation.action)
 
 
-def _is_keyed(armature: bpy.types.Object, path: str, frame: int) -> bool:
-    return any(
-        curve.data_path == path and any(abs(k.co[0] - frame) < 1e-3 for k in curve.keyframe_points)
-        for curve in _curves(armature)
-    )
+def _keyed_paths(armature: bpy.types.Object, frame: int) -> set[str]:
+    """The properties of the armature's action that have a key at the frame."""
+    found = set()
+    for curve in _curves(armature):
+        points = np.empty(2 * len(curve.keyframe_points), np.float32)
+        curve.keyframe_points.foreach_get("co", points)
+        if (np.abs(points[::2] - frame) < 1e-3).any():
+            found.add(curve.data_path)
+    return found
 
 
 def _curves(armature: bpy.types.Object) -> list[bpy.types.FCurve]:

@@ -118,6 +118,7 @@ class Session:
         self.problem = ""  # the last thing that went wrong, for the panel
         self.note = ""  # the last thing that went right
         self.kept: Arrived | None = None  # a motion whose target was gone, or that was refused
+        self.task = ""  # of the last job that was asked for
         self.latest: dict[str, Answered] = {}  # the last answer to each task but motions
         self._make_client = make_client
         self._client = make_client()
@@ -216,7 +217,7 @@ class Session:
             self.start()
             if self.problem:
                 return
-        self._request = request
+        self._request, self.task = request, request.task
         if self.state is BackendState.BUSY:
             self._submit()
 

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import bpy
-from bpy_extras.io_utils import ImportHelper
 
 from ..bridge import runtime
 from ..bridge.capture import capture_animation
@@ -21,7 +20,7 @@ from .job import ArmatureJobOperator, JobOperator, target_now
 _GLOB = ";".join(f"*{suffix}" for suffix in CLIPS)
 
 
-class HMVLM_OT_open_clip(bpy.types.Operator, ImportHelper):
+class HMVLM_OT_open_clip(bpy.types.Operator):
     """Choose the video to describe or to track"""
 
     bl_idname = "hmvlm.open_clip"

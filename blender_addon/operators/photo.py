@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import ClassVar
 
 import bpy
-from bpy_extras.io_utils import ImportHelper
 
 from ..bridge.errors import BridgeError
 from ..bridge.photo import image_pixels
@@ -16,7 +15,7 @@ from .job import JobOperator, target_now
 _GLOB = ";".join(f"*{suffix}" for suffix in PICTURES)
 
 
-class HMVLM_OT_open_photo(JobOperator, bpy.types.Operator, ImportHelper):
+class HMVLM_OT_open_photo(JobOperator, bpy.types.Operator):
     """Open a photo and find the people in it; the pose of a single one is keyed at the playhead"""
 
     bl_idname = "hmvlm.open_photo"
@@ -86,12 +85,13 @@ def _clipboard_image(context: bpy.types.Context) -> bpy.types.Image | None:
     if area is None:
         return None
     was = area.type
+    area.type = "IMAGE_EDITOR"  # Blender pastes pictures there alone
     try:
-        area.type = "IMAGE_EDITOR"  # Blender pastes pictures there alone
-        if not bpy.ops.image.clipboard_paste.poll():
-            return None
-        bpy.ops.image.clipboard_paste()
-    except RuntimeError:
+        region = next(region for region in area.regions if region.type == "WINDOW")
+        with context.temp_override(area=area, region=region):
+            if bpy.ops.image.clipboard_paste.poll():
+                bpy.ops.image.clipboard_paste()
+    except RuntimeError:  # a picture of a kind that Blender cannot read
         return None
     finally:
         area.type = was

@@ -44,7 +44,7 @@ class HMVLM_PT_clip(bpy.types.Panel):
         _draw_answer(layout, context, session)
         layout.separator()
         _draw_action(layout, context)
-        draw_problem(layout, context, session)
+        draw_problem(layout, context, session, _TASKS)
 
 
 def _draw_answer(

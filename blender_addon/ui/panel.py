@@ -99,7 +99,7 @@ def _draw_messages(
 ) -> None:
     if session is None:
         return
-    draw_problem(layout, context, session)
+    draw_problem(layout, context, session, ("", "text_to_motion"))
     if session.kept is not None:
         layout.operator("hmvlm.apply_kept", text="Apply Kept Motion", icon="ACTION")
 

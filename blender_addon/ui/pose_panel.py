@@ -54,7 +54,7 @@ class HMVLM_PT_pose(bpy.types.Panel):
             row = layout.row(align=True)
             row.prop(asked, "asset_name", text="")
             row.operator("hmvlm.save_pose", icon="ASSET_MANAGER")
-        draw_problem(layout, context, session)
+        draw_problem(layout, context, session, _TASKS)
 
 
 def _draw_photo(layout: bpy.types.UILayout, asked: Any) -> None:

@@ -51,10 +51,13 @@ def draw_job(layout: bpy.types.UILayout, session: Session | None, tasks: Contain
 
 
 def draw_problem(
-    layout: bpy.types.UILayout, context: bpy.types.Context, session: Session | None
+    layout: bpy.types.UILayout,
+    context: bpy.types.Context,
+    session: Session | None,
+    tasks: Container[str] | None = None,
 ) -> None:
-    """What went wrong last, or how the last job ended."""
-    if session is None:
+    """What went wrong last, or how the last job ended; of these tasks, of any when None."""
+    if session is None or (tasks is not None and session.task not in tasks):
         return
     if session.problem:
         draw_text(layout.box(), session.problem, letters_across(context), "ERROR")
