@@ -3,14 +3,17 @@
 
 import traceback
 from dataclasses import replace
+from typing import Any
 
 import bpy
 
 from ..core.session import Arrived, Session, Target
 from ..shared.motion import Motion
+from . import clips
 from .action import keyframe_motion, scene_fps
 from .armature import is_smpl_armature
 from .errors import BridgeError
+from .join_action import join_keys
 from .rig_keys import keyframe_rig
 from .rig_mapping import rig_settings
 
@@ -20,7 +23,7 @@ _KEPT = "The motion is kept: select an armature and press Apply Kept Motion."
 def deliver(session: Session, arrived: Arrived) -> bpy.types.Action | None:
     """Key an arrived motion; when that cannot be, the session keeps it and says why."""
     try:
-        action = apply(arrived)
+        action = apply(arrived, session.model)
     except BridgeError as error:
         session.keep(arrived, f"{error} {_KEPT}")
         return None
@@ -36,16 +39,21 @@ def deliver_kept(session: Session, target: Target) -> bpy.types.Action:
     """Key the motion that was kept onto another target. Raises BridgeError."""
     if session.kept is None:
         raise BridgeError("No motion is waiting to be applied.")
-    arrived = session.kept
-    action = apply(replace(arrived, request=replace(arrived.request, target=target)))
+    waiting = [session.kept]
+    while waiting[0].earlier is not None:
+        waiting.insert(0, waiting[0].earlier)
+    for arrived in waiting:
+        moved = replace(arrived.request, target=target)
+        action = apply(replace(arrived, request=moved), session.model)
     session.kept, session.problem = None, ""
     session.note = _note(action)
     return action
 
 
-def apply(arrived: Arrived) -> bpy.types.Action:
-    """Key an arrived motion and make it one undo step.
+def apply(arrived: Arrived, model: str = "") -> bpy.types.Action:
+    """Key an arrived motion, enter it into the clips and make it one undo step.
 
+    Of several that were asked for at once, the first is shown and the others wait in the list.
     Raises BridgeError, with nothing changed, when its target is gone or cannot take it.
     """
     target = arrived.request.target
@@ -56,12 +64,22 @@ def apply(arrived: Arrived) -> bpy.types.Action:
     if scene is None or armature is None or scene.objects.get(target.armature) is None:
         gone = f"The armature '{target.armature}' is gone." if target.armature else ""
         raise BridgeError(gone or "No armature was selected.")
-    action = key(scene, armature, arrived.motion, target.start_frame, arrived.request.prompt)
-    if target.fit_range:
-        # set end first: Blender pulls the end along when the start passes it
-        scene.frame_end = max(int(action.frame_end), target.start_frame)
-        scene.frame_start = target.start_frame
-        scene.frame_end = max(int(action.frame_end), target.start_frame)
+    order, before = arrived.request.order, clips.assigned(armature)
+    name = arrived.request.prompt if order is None else order.name
+    action = key(scene, armature, arrived.motion, target.start_frame, name)
+    end, loops = int(action.frame_end), order is not None and order.finish.loop
+    whole = armature.animation_data.action == action  # not a layer
+    if target.into_action and whole and before[0] is not None:
+        join_keys(action, *before, target.start_frame, end)
+    action.use_cyclic = loops
+    clip = clips.record(scene, armature, action, arrived, before, model)
+    if order is not None and order.number > 1:
+        _wait(scene, clip, before)
+    else:
+        clips.choose(scene, clip)
+        if target.fit_range:
+            # the last frame of a loop is its first one again
+            _fit_range(scene, action, target, end - 1 if loops else end)
     push_undo(f"HMVLM: {action.name}")
     return action
 
@@ -84,6 +102,24 @@ def key(
     if is_smpl_armature(armature):  # its legs are the source's: nothing slides
         chosen = replace(chosen, foot_lock=False)
     return keyframe_rig(scene, armature, motion, chosen, **where)
+
+
+def _wait(scene: bpy.types.Scene, clip: Any, before: tuple[bpy.types.Action | None, str]) -> None:
+    """The armature goes on as it did before this clip was keyed."""
+    layers = clips.layers(clip)
+    for track in layers:
+        track.mute = True
+    if not layers:
+        clips.assign(clip.armature, *before)
+
+
+def _fit_range(scene: bpy.types.Scene, action: bpy.types.Action, target: Target, end: int) -> None:
+    start = min(target.start_frame, int(action.frame_start))
+    end = max(end, start) if not target.into_action else int(action.frame_end)
+    # set end first: Blender pulls the end along when the start passes it
+    scene.frame_end = end
+    scene.frame_start = start
+    scene.frame_end = end
 
 
 def _note(action: bpy.types.Action) -> str:

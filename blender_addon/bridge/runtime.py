@@ -13,6 +13,7 @@ from ..core.launcher import Launcher
 from ..core.locate import find_backend
 from ..core.session import BackendState, Session
 from ..preferences import preferences
+from . import preview
 from .answers import after_pump, hand_over
 
 BUSY_S = 0.05  # between two looks at the socket while something is under way
@@ -73,7 +74,9 @@ def tick() -> float | None:
     session = _holder.session
     if session is None:
         return None
-    for arrived in session.pump(PUMP_MS):
+    arrivals = session.pump(PUMP_MS)
+    preview.follow(session)  # before keys are set: it puts the pose back
+    for arrived in arrivals:
         hand_over(session, arrived)
     after_pump(session)
     _redraw_if_changed(session)
@@ -86,6 +89,7 @@ def tick() -> float | None:
 def reset() -> None:
     """Let go of the session and of the backend it started."""
     if _holder.session is not None:
+        preview.stop()
         _holder.session.close()
     _holder.session, _holder.shown = None, ()
 

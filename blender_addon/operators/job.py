@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What operators that begin a job of the backend have in common: they show it until it ends."""
+"""What operators that ask the backend for something else than motions have in common."""
 
 import bpy
 
@@ -7,18 +7,15 @@ from ..bridge import runtime
 from ..core.client import ClientError
 from ..core.session import Ask, Target
 from ..properties import target_armature
+from .watching import WatchJob
 
 _LOOK_S = 0.1
 
 
-class JobOperator:
-    """A mixin for operators whose execute ends in `begin`.
-
-    They have no UNDO option: what the answer changes comes later and makes a step of its own.
-    """
+class JobOperator(WatchJob):
+    """A mixin for operators whose execute ends in `begin`, for a job of any task."""
 
     doing = "working"
-    _timer: bpy.types.Timer | None = None
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -51,31 +48,6 @@ class JobOperator:
         manager.modal_handler_add(self)  # type: ignore[arg-type]
         context.workspace.status_text_set(f"HMVLM: {self.doing} (Esc cancels)")
         return {"RUNNING_MODAL"}
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Let every event through; Esc cancels the job."""
-        session = runtime.peek()
-        if session is None:
-            self.cancel(context)
-            return {"CANCELLED"}
-        if session.request is None:
-            self.cancel(context)
-            if session.problem:
-                return self.refuse(session.problem)
-            self.report({"INFO"}, session.note)  # type: ignore[attr-defined]
-            return {"FINISHED"}
-        if event.type == "ESC" and event.value == "PRESS":
-            session.cancel()
-            return {"RUNNING_MODAL"}
-        return {"PASS_THROUGH"}
-
-    def cancel(self, context: bpy.types.Context) -> None:
-        """Also called by Blender when it ends the operator, as on loading a file."""
-        if self._timer is not None:
-            context.window_manager.event_timer_remove(self._timer)
-            self._timer = None
-        if context.workspace is not None:
-            context.workspace.status_text_set(None)
 
 
 class ArmatureJobOperator(JobOperator):

@@ -4,9 +4,12 @@
 import bpy
 
 from ..bridge import runtime
+from ..bridge.orders import prompt_of
 from ..core.session import BackendState, Session
+from ..generate_properties import generate_settings
 from ..properties import settings, target_armature
-from .wrapped import draw_problem
+from .sequence_list import draw_length, draw_steps
+from .wrapped import draw_problem, draw_text, letters_across
 
 
 class HMVLM_PT_main(bpy.types.Panel):
@@ -21,22 +24,25 @@ class HMVLM_PT_main(bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """The request, the job under way, and how the last one ended."""
         session, asked, layout = runtime.peek(), settings(context), self.layout
-        layout.prop(asked, "prompt", text="", icon="TEXT")
+        made = generate_settings(context)
+        layout.row().prop(made, "mode", expand=True)
+        if made.mode == "SEQUENCE":
+            draw_steps(layout, made)
+        else:
+            _draw_prompt(layout, context)
 
         column = layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
-        column.prop(asked, "choose_length")
-        row = column.row()
-        row.enabled = not asked.choose_length
-        row.prop(asked, "seconds")
+        column.prop(made, "style")
+        if made.mode == "ONE":
+            draw_length(column, asked)
         row = column.row(align=True)
         seed = row.row(align=True)
         seed.enabled = not asked.random_seed
         seed.prop(asked, "seed")
         row.prop(asked, "random_seed", text="", icon="FILE_REFRESH")
-        column.prop(asked, "start_frame")
-        column.prop(asked, "fit_range")
+        column.prop(made, "variants")
 
         _draw_target(layout, context)
         _draw_job(layout, session)
@@ -70,6 +76,23 @@ class HMVLM_PT_backend(bpy.types.Panel):
             layout.operator("hmvlm.stop_backend", text=text, icon="CANCEL")
 
 
+def _draw_prompt(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """The field, or the text that is edited elsewhere."""
+    asked, made = settings(context), generate_settings(context)
+    if made.text is None:
+        row = layout.row(align=True)
+        row.prop(asked, "prompt", text="", icon="TEXT")
+        row.operator("hmvlm.edit_prompt", text="", icon="WINDOW")
+        return
+    box = layout.box()
+    draw_text(
+        box, prompt_of(context.scene) or "(the text is empty)", letters_across(context), "TEXT"
+    )
+    row = box.row(align=True)
+    row.operator("hmvlm.edit_prompt", text="Edit", icon="WINDOW")
+    row.operator("hmvlm.prompt_to_field", text="To Field", icon="BACK")
+
+
 def _draw_target(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     asked, armature = settings(context), target_armature(context)
     column = layout.column(align=True)
@@ -89,7 +112,9 @@ def _draw_job(layout: bpy.types.UILayout, session: Session | None) -> None:
         return
     row = layout.row(align=True)
     row.scale_y = 1.5
-    text = f"{session.status[:1].upper()}{session.status[1:]} {session.fraction:.0%}"
+    number, total = session.number
+    which = f"{number} of {total}: " if total > 1 else ""
+    text = f"{which}{session.status[:1].upper()}{session.status[1:]} {session.fraction:.0%}"
     row.progress(factor=session.fraction, type="BAR", text=text)
     row.operator("hmvlm.cancel", text="", icon="X")
 
