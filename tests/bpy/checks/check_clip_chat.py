@@ -215,6 +215,7 @@ def test_the_text_streams(runtime, log):
 
 
 def test_a_motion_turn_keys_the_armature(runtime, armature, log):
+    bpy.ops.ed.undo_push(message="armature added")
     send(runtime, log, "a person can walk")
     assert armature.animation_data.action.name == "a person can walk"
     assert log.turns[1].made_motion

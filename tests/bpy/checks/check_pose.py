@@ -235,8 +235,13 @@ def test_cancel_and_a_worker_that_dies(runtime, armature, photo):
     finish(runtime)
     assert runtime.peek().problem
     assert armature.animation_data is None
+    assert bpy.ops.hmvlm.open_photo(filepath=photo("slow")) == {"FINISHED"}
+    tick_until(runtime, lambda: runtime.peek().fraction > 0.1)
     os.kill(runtime.peek()._launcher.pid, signal.SIGKILL)
-    tick_until(runtime, lambda: runtime.peek().state == "stopped")
+    tick_until(runtime, lambda: not runtime.peek().owns_backend)
+    finish(runtime)
+    assert runtime.peek().problem
+    assert len(bpy.data.actions) == 0
     open_photo(runtime, photo("one"))  # starts another one
     assert armature.animation_data.action is not None
 
