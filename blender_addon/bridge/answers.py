@@ -160,6 +160,7 @@ def _chat(session: Session, answer: Answered) -> None:
     if talk.pending:  # else another file was opened, whose conversation this is not
         talk.answer(answer.values["message"])
         chat_log.show()
+    session.note = "Answered"
     made = made_motion(answer, ask.target)
     if made is not None:
         deliver(session, made)

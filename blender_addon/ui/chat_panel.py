@@ -8,7 +8,7 @@ import bpy
 from ..bridge import chat_log, runtime
 from ..core.session import Session
 from ..properties import target_armature
-from .wrapped import draw_job, draw_problem, draw_text, letters_across
+from .wrapped import draw_job, draw_kept, draw_problem, draw_text, letters_across
 
 _SHOWN_LINES = 40
 _ROWS = 6
@@ -72,7 +72,9 @@ class HMVLM_PT_chat(bpy.types.Panel):
             armature = target_armature(context)
             if armature is not None:
                 layout.label(text=f"Motions go onto '{armature.name}'", icon="ARMATURE_DATA")
-        draw_problem(layout, context, session)
+        wrong = session is not None and session.problem  # a turn may have begun any task
+        draw_problem(layout, context, session, None if wrong else ("chat",))
+        draw_kept(layout, session)
 
 
 def _draw_pending(

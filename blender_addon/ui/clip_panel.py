@@ -9,7 +9,7 @@ from ..bridge import runtime
 from ..bridge.answers import DESCRIPTION
 from ..core.session import Session
 from ..properties import target_armature
-from .wrapped import draw_job, draw_problem, draw_text, letters_across
+from .wrapped import draw_job, draw_kept, draw_problem, draw_text, letters_across
 
 _TASKS = ("describe", "describe_motion", "track")
 
@@ -29,7 +29,7 @@ class HMVLM_PT_clip(bpy.types.Panel):
         session, layout = runtime.peek(), self.layout
         asked: Any = context.scene.hmvlm_clip
         row = layout.row(align=True)
-        row.prop(asked, "path", text="")
+        row.prop(asked, "path", text="", placeholder="Video file")
         row.operator("hmvlm.active_clip", text="", icon="SEQUENCE")
         if not asked.path:
             layout.label(text="Or drop a video on this sidebar", icon="INFO")
@@ -45,6 +45,7 @@ class HMVLM_PT_clip(bpy.types.Panel):
         layout.separator()
         _draw_action(layout, context)
         draw_problem(layout, context, session, _TASKS)
+        draw_kept(layout, session)
 
 
 def _draw_answer(

@@ -9,7 +9,7 @@ from ..core.session import BackendState, Session
 from ..generate_properties import generate_settings
 from ..properties import settings, target_armature
 from .sequence_list import draw_length, draw_steps
-from .wrapped import draw_problem, draw_text, letters_across
+from .wrapped import draw_kept, draw_problem, draw_text, letters_across
 
 
 class HMVLM_PT_main(bpy.types.Panel):
@@ -122,11 +122,8 @@ def _draw_job(layout: bpy.types.UILayout, session: Session | None) -> None:
 def _draw_messages(
     layout: bpy.types.UILayout, context: bpy.types.Context, session: Session | None
 ) -> None:
-    if session is None:
-        return
     draw_problem(layout, context, session, ("", "text_to_motion"))
-    if session.kept is not None:
-        layout.operator("hmvlm.apply_kept", text="Apply Kept Motion", icon="ACTION")
+    draw_kept(layout, session)
 
 
 CLASSES = (HMVLM_PT_main, HMVLM_PT_backend)

@@ -12,6 +12,7 @@ from .wrapped import draw_job, draw_problem
 
 _TASKS = ("people", "pose")
 _PICTURE_SCALE = 7.0
+_PEOPLE_A_ROW = 6
 
 
 class HMVLM_PT_pose(bpy.types.Panel):
@@ -53,7 +54,7 @@ class HMVLM_PT_pose(bpy.types.Panel):
             layout.operator("hmvlm.key_pose", icon="KEY_HLT")
             row = layout.row(align=True)
             row.prop(asked, "asset_name", text="")
-            row.operator("hmvlm.save_pose", icon="ASSET_MANAGER")
+            row.operator("hmvlm.save_pose", text="Save Pose", icon="ASSET_MANAGER")
         draw_problem(layout, context, session, _TASKS)
 
 
@@ -66,7 +67,8 @@ def _draw_photo(layout: bpy.types.UILayout, asked: Any) -> None:
     row.operator("hmvlm.show_photo", text="Show Beside", icon="WINDOW")
     if len(asked.people) > 1:
         layout.label(text=f"{len(asked.people)} people: whose pose?", icon="COMMUNITY")
-        grid = layout.grid_flow(row_major=True, columns=0, even_columns=True, align=True)
+        columns = min(len(asked.people), _PEOPLE_A_ROW)
+        grid = layout.grid_flow(row_major=True, columns=columns, even_columns=True, align=True)
         for i in range(len(asked.people)):
             chosen = i == asked.active
             grid.operator("hmvlm.choose_person", text=str(i + 1), depress=chosen).number = i + 1

@@ -63,3 +63,9 @@ def draw_problem(
         draw_text(layout.box(), session.problem, letters_across(context), "ERROR")
     elif session.note:
         draw_text(layout, session.note, letters_across(context), "CHECKMARK")
+
+
+def draw_kept(layout: bpy.types.UILayout, session: Session | None) -> None:
+    """The button for a motion that waits for an armature."""
+    if session is not None and session.kept is not None:
+        layout.operator("hmvlm.apply_kept", text="Apply Kept Motion", icon="ACTION")
