@@ -26,14 +26,24 @@ class HMVLM_OT_edit_prompt(bpy.types.Operator):
         if made.text is None:
             made.text = bpy.data.texts.new("HMVLM Prompt")
             made.text.write("\n".join(textwrap.wrap(settings(context).prompt, _COLUMNS)))
+            made.text.cursor_set(0)
         if not bpy.app.background:
-            bpy.ops.wm.window_new()
-            window = context.window_manager.windows[-1]
-            area = window.screen.areas[0]
-            area.type = "TEXT_EDITOR"
-            space = area.spaces.active
-            space.text, space.show_word_wrap, space.show_line_numbers = made.text, True, False
+            _open(context, made.text)
         return {"FINISHED"}
+
+
+def _open(context: bpy.types.Context, text: bpy.types.Text) -> None:
+    """A small window with the text in it: the one of the preferences, which is of that size."""
+    before = set(context.window_manager.windows)
+    bpy.ops.screen.userpref_show("INVOKE_DEFAULT")
+    opened = [w for w in context.window_manager.windows if w not in before]
+    if not opened:  # the preferences are open already, or Blender opens editors over the area
+        return
+    area = opened[0].screen.areas[0]
+    area.type = "TEXT_EDITOR"
+    space = area.spaces.active
+    space.text, space.top = text, 0
+    space.show_word_wrap, space.show_line_numbers = True, False
 
 
 class HMVLM_OT_prompt_to_field(bpy.types.Operator):

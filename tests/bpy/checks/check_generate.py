@@ -365,7 +365,8 @@ def test_from_the_current_pose_to_the_pose_of_an_action(runtime, armature, part)
     end = made().clips[0].action.frame_range[1]
     bpy.context.scene.frame_set(int(end))
     assert np.abs(np.array(bones["right_knee"].rotation_quaternion) - values[0]).max() < 1e-3
-    assert abs(bones["left_elbow"].rotation_quaternion[0]) > 0.999
+    # of the bones that the action does not key, the pose they are in now
+    assert abs(bones["left_elbow"].rotation_quaternion[0] - 0.8) < 1e-3
     assert pelvis(armature, int(end))[1] < where[1] - 1.5  # it walked on from there
 
 
