@@ -15,7 +15,8 @@ from ..core.asks import (
     made_motion,
 )
 from ..core.client import ClientError
-from ..core.session import Answered, Arrived, Session, Target
+from ..core.requests import Answered, Arrived, Target
+from ..core.session import Session
 from ..shared.codec import motion_from_arrays
 from ..shared.motion import Motion
 from . import chat_log

@@ -7,7 +7,8 @@ from typing import Any
 
 import bpy
 
-from ..core.session import Arrived, Session, Target
+from ..core.requests import Arrived, Target
+from ..core.session import Session
 from ..shared.motion import Motion
 from . import clips
 from .action import keyframe_motion, scene_fps

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.asks import PeopleAsk, PoseAsk
 from ..core.media import rgb_pixels
-from ..core.session import Answered, Target
+from ..core.requests import Answered, Target
 from .errors import BridgeError
 
 NAME = "HMVLM Photo"

@@ -12,7 +12,7 @@ import numpy as np
 from ..shared.codec import motion_arrays, motion_from_arrays
 from ..shared.motion import Motion, MotionError
 from .jobs import Job
-from .session import Answered, Arrived, Ask, Request, Target
+from .requests import Answered, Arrived, Ask, Request, Target
 
 NUM_JOINTS = 22
 

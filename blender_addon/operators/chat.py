@@ -9,7 +9,7 @@ from ..bridge import chat_log, runtime
 from ..bridge.answers import say
 from ..core.asks import ChatAsk
 from ..core.chat_orders import Order, UnknownOrderError, help_text, order_in
-from ..core.session import Target
+from ..core.requests import Target
 from ..properties import settings, target_armature
 from .job import JobOperator
 

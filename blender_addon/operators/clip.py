@@ -13,7 +13,7 @@ from ..bridge.errors import BridgeError
 from ..bridge.rig_mapping import rig_settings
 from ..core.asks import DescribeAsk, DescribeMotionAsk, TrackAsk
 from ..core.media import CLIPS
-from ..core.session import Target
+from ..core.requests import Target
 from ..properties import settings, target_armature
 from .job import ArmatureJobOperator, JobOperator, target_now
 

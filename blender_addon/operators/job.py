@@ -5,7 +5,7 @@ import bpy
 
 from ..bridge import runtime
 from ..core.client import ClientError
-from ..core.session import Ask, Target
+from ..core.requests import Ask, Target
 from ..properties import target_armature
 from .watching import WatchJob
 

@@ -16,7 +16,7 @@ from blender_addon.core.chat_orders import ORDERS, UnknownOrderError, help_text,
 from blender_addon.core.conversation import Conversation
 from blender_addon.core.jobs import Job
 from blender_addon.core.media import CLIPS, PICTURES, path_in, preview_pixels, rgb_pixels
-from blender_addon.core.session import Answered, Arrived, Target
+from blender_addon.core.requests import Answered, Arrived, Target
 from blender_addon.shared.motion import Motion, MotionError
 
 HELLO = {"role": "assistant", "content": "Hello!", "motion": None}
