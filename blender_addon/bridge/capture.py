@@ -41,7 +41,6 @@ def capture_animation(scene: bpy.types.Scene, armature: bpy.types.Object) -> Mot
     animation = armature.animation_data
     if animation is None or not (animation.action or animation.nla_tracks or animation.drivers):
         raise BridgeError(f"'{armature.name}' has no animation: key some, or choose an action.")
-    names, read = _reader(scene, armature)
     if animation.action is not None:
         first, last = animation.action.frame_range
     else:
@@ -49,7 +48,7 @@ def capture_animation(scene: bpy.types.Scene, armature: bpy.types.Object) -> Mot
     seconds = max(last - first, 0.0) / scene_fps(scene)
     fps = FPS if seconds * FPS < MAX_FRAMES else (MAX_FRAMES - 1) / seconds
     frames = first + np.arange(int(seconds * fps + 1e-6) + 1) * scene_fps(scene) / fps
-    return read(np.stack(list(_over_time(scene, armature, names, frames))), fps)
+    return capture_frames(scene, armature, frames, fps)
 
 
 def capture_frames(

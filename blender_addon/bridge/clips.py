@@ -11,7 +11,7 @@ import bpy
 
 from ..core.history import order_to_text
 from ..core.order import Order, Step
-from ..core.session import Arrived
+from ..core.requests import Arrived
 from .errors import BridgeError
 
 Slot = str

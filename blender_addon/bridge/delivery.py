@@ -7,7 +7,8 @@ from typing import Any
 
 import bpy
 
-from ..core.session import Arrived, Session, Target
+from ..core.requests import Arrived, Target
+from ..core.session import Session
 from ..shared.motion import Motion
 from . import clips
 from .action import keyframe_motion, scene_fps
@@ -63,7 +64,8 @@ def apply(arrived: Arrived, model: str = "") -> bpy.types.Action:
     scene = bpy.data.scenes.get(target.scene)
     armature = bpy.data.objects.get(target.armature)
     if scene is None or armature is None or scene.objects.get(target.armature) is None:
-        raise BridgeError(f"The armature '{target.armature}' is gone.")
+        gone = f"The armature '{target.armature}' is gone." if target.armature else ""
+        raise BridgeError(gone or "No armature was selected.")
     order, before = arrived.request.order, clips.assigned(armature)
     name = arrived.request.prompt if order is None else order.name
     action = key(scene, armature, arrived.motion, target.start_frame, name)

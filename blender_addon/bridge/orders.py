@@ -8,8 +8,9 @@ import bpy
 import numpy as np
 
 from ..core.order import Finish, Order, Step
+from ..core.requests import Request, Target
 from ..core.sequence import CONTEXT_SECONDS
-from ..core.session import Request, Session, Target
+from ..core.session import Session
 from ..core.styles import in_style
 from ..shared.motion import Motion
 from .action import scene_fps

@@ -13,7 +13,8 @@ import bpy
 import numpy as np
 
 from ..core.blend import frames_of
-from ..core.session import Request, Session
+from ..core.requests import Request
+from ..core.session import Session
 from .action import Keys, check_can_be_keyed
 from .errors import BridgeError
 from .rig_keys import rig_keys

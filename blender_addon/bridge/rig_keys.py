@@ -70,9 +70,10 @@ def rig_keys(
     *,
     read_only: bool = False,
 ) -> Iterator[list[Keys]]:
-    """The keys of `motion` on the mapped bones, a row a frame, with the rig's switches set for them.
+    """The keys of `motion` on the mapped bones, a row a frame, with the rig's switches set for it.
 
-    The switches are as they were after an error, and afterwards when read_only. Raises BridgeError when the mapping does not do.
+    The switches are as they were again after an error, and in any case when read_only.
+    Raises BridgeError when the mapping does not do.
     """
     switches = _switches(armature, settings)
     with _switched(armature, switches, read_only):

@@ -14,7 +14,7 @@ from ..core.locate import find_backend
 from ..core.session import BackendState, Session
 from ..preferences import preferences
 from . import preview
-from .delivery import deliver
+from .answers import after_pump, hand_over
 
 BUSY_S = 0.05  # between two looks at the socket while something is under way
 IDLE_S = 0.5
@@ -70,14 +70,15 @@ def wake() -> None:
 
 
 def tick() -> float | None:
-    """The timer: pump, key what arrived, redraw the panels if they would look different."""
+    """The timer: pump, hand over what arrived, redraw the panels if they would look different."""
     session = _holder.session
     if session is None:
         return None
     arrivals = session.pump(PUMP_MS)
     preview.follow(session)  # before keys are set: it puts the pose back
     for arrived in arrivals:
-        deliver(session, arrived)
+        hand_over(session, arrived)
+    after_pump(session)
     _redraw_if_changed(session)
     if not session.active:
         return None
@@ -107,11 +108,12 @@ def unregister() -> None:
 
 
 def _redraw_if_changed(session: Session) -> None:
-    shown = (session.status, round(session.fraction, 2), session.problem, session.note)
+    text = session.job.text if session.job is not None else ""
+    shown = (session.status, round(session.fraction, 2), session.problem, session.note, text)
     if shown == _holder.shown:
         return
     _holder.shown = shown
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
+            if area.type in ("VIEW_3D", "IMAGE_EDITOR"):
                 area.tag_redraw()

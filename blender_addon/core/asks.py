@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..shared.codec import motion_arrays
+from ..shared.codec import motion_arrays, motion_from_arrays
 from ..shared.motion import Motion, MotionError
 from .jobs import Job
-from .session import Answered, Arrived, Ask, Request, Target
+from .requests import Answered, Arrived, Ask, Request, Target
 
-NUM_LANDMARKS, NUM_JOINTS = 33, 22
+NUM_JOINTS = 22
 
 
 def answered(request: Ask, job: Job) -> Answered:
@@ -23,6 +23,18 @@ def answered(request: Ask, job: Job) -> Answered:
     if not isinstance(text, str):
         raise MotionError("the text of the answer is no text")
     return Answered(request, job.values, job.arrays, text)
+
+
+def made_motion(answer: Answered, target: Target | None, name: str = "") -> Arrived | None:
+    """The motion in an answer, as one to key on `target`; None when it holds none.
+
+    name: the action's, where the answer names no prompt.
+    """
+    if "poses" not in answer.arrays:
+        return None
+    motion = motion_from_arrays(answer.arrays, float(answer.values["fps"]))
+    prompt, seed = answer.values.get("prompt", name), answer.values.get("seed", 0)
+    return Arrived(Request(str(prompt), None, int(seed), target), motion)
 
 
 @dataclass(frozen=True)
@@ -109,7 +121,7 @@ class DescribeAsk:
     target: Target | None = None
 
     def params(self) -> dict[str, Any]:
-        return {"path": self.path, "question": self.question}
+        return {"video": self.path, "ask": self.question}
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {}
@@ -129,7 +141,7 @@ class DescribeMotionAsk:
     target: Target | None = None
 
     def params(self) -> dict[str, Any]:
-        return {"fps": float(self.motion.fps), "question": self.question}
+        return {"fps": float(self.motion.fps), "ask": self.question}
 
     def arrays(self) -> dict[str, np.ndarray]:
         return motion_arrays(self.motion)
@@ -140,22 +152,27 @@ class DescribeMotionAsk:
 
 @dataclass(frozen=True)
 class TrackAsk:
-    """The motion of the person in a clip, to be keyed like a generated one. name: the action's."""
+    """The motion of the person in a clip, to be keyed like a generated one.
+
+    name: the action's. in_place: without the way that the person goes.
+    """
 
     task: ClassVar[str] = "track"
     path: str
     name: str
+    in_place: bool = False
     target: Target | None = None
 
     def params(self) -> dict[str, Any]:
-        return {"path": self.path}
+        return {"video": self.path, "in_place": self.in_place}
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {}
 
-    def arrived(self, job: Job) -> Arrived:
-        """Raises MotionError."""
-        return Arrived(Request(self.name, None, 0, self.target), job.motion())
+    def arrived(self, job: Job) -> Answered:
+        """Raises MotionError when there is no motion in it."""
+        job.motion()
+        return answered(self, job)
 
 
 @dataclass(frozen=True)
@@ -186,12 +203,3 @@ class ChatAsk:
         if "poses" in job.arrays:
             job.motion()
         return answered(self, job)
-
-    @staticmethod
-    def made(answer: Answered, target: Target | None) -> Arrived | None:
-        """The motion in an answer, as one to key; None when it is words alone."""
-        if "poses" not in answer.arrays:
-            return None
-        job = Job("", "chat", values=dict(answer.values), arrays=dict(answer.arrays))
-        prompt, seed = str(answer.values.get("prompt", "")), answer.values.get("seed", 0)
-        return Arrived(Request(prompt, None, int(seed), target), job.motion())

@@ -14,9 +14,9 @@ from ..shared.motion import Motion
 from .client import ClientError
 from .in_place import in_place
 from .loop import closed_in_place, looped
+from .requests import Request, Target
 from .root_path import follow_path
 from .sequence import CONTEXT_SECONDS, appended, ending_in, going_on, tail
-from .session import Request, Target
 
 MAX_SECONDS = 30.0
 MAX_CHARS = 1000

@@ -6,21 +6,19 @@ it, operators call it, a timer pumps it. No bpy here.
 """
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from ..shared import protocol
-from ..shared.codec import motion_arrays
 from ..shared.connection import ConnectionFileError
 from ..shared.motion import Motion, MotionError
 from .client import Client, ClientError, ClientState
 from .jobs import Job, JobState
 from .launcher import Launcher, LaunchState
 from .locate import BackendNotFoundError
+from .requests import Answered, Arrived, Ask, Request
 
 if TYPE_CHECKING:
     from .order import Order
@@ -39,100 +37,6 @@ class BackendState(StrEnum):
     STOPPING = "stopping"
 
 
-@dataclass(frozen=True)
-class Target:
-    """Where a motion goes, by name: the armature may be gone when it arrives.
-
-    into_action: together with the keys that the armature's action has before and after it.
-    """
-
-    armature: str
-    scene: str
-    start_frame: int
-    fit_range: bool = True
-    into_action: bool = False
-
-
-class Ask(Protocol):
-    """A job of any task, as a frozen dataclass; `asks` has those that are not text to motion."""
-
-    @property
-    def task(self) -> str: ...
-
-    @property
-    def target(self) -> Target | None: ...
-
-    def params(self) -> dict[str, Any]: ...
-
-    def arrays(self) -> dict[str, np.ndarray]: ...
-
-    def arrived(self, job: Job) -> "Arrived | Answered":
-        """What a finished job brings; MotionError when that is not what was asked for."""
-        ...
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the user asked for. seconds: None lets the model choose.
-
-    start: a motion to go on from, which begins the result; end: one whose last pose ends it.
-    order: the clip that this is a part of, which says what is done to the motion. part: which of
-    its prompts this is; each later one goes on from the motion of the one before.
-    """
-
-    task: ClassVar[str] = "text_to_motion"
-    prompt: str
-    seconds: float | None
-    seed: int
-    target: Target | None
-    start: Motion | None = None
-    end: Motion | None = None
-    order: "Order | None" = None
-    part: int = 0
-
-    def params(self) -> dict[str, Any]:
-        """The parameters of the backend's text_to_motion task."""
-        params = {"prompt": self.prompt, "seconds": self.seconds, "seed": self.seed}
-        for name, motion in (("start", self.start), ("end", self.end)):
-            if motion is not None:
-                params[f"{name}_fps"] = float(motion.fps)
-        return params
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """The motions that it begins and ends with, for the wire."""
-        arrays = {}
-        for name, motion in (("start", self.start), ("end", self.end)):
-            if motion is not None:
-                arrays |= motion_arrays(motion, f"{name}_")
-        return arrays
-
-    def arrived(self, job: Job) -> "Arrived":
-        """The motion. Raises MotionError."""
-        return Arrived(self, job.motion())
-
-
-@dataclass(frozen=True)
-class Arrived:
-    """A motion that the backend made, still to be keyed.
-
-    earlier: one of the same group that could not be keyed either.
-    """
-
-    request: Request
-    motion: Motion
-    earlier: "Arrived | None" = None
-
-
-@dataclass(frozen=True)
-class Answered:
-    """What another task brought: the values and arrays of its result, and its text."""
-
-    request: Ask
-    values: Mapping[str, Any] = field(default_factory=dict)
-    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
-    text: str = ""
-
-
 class Session:
     """The state that panels show and the verbs that operators call.
 
@@ -148,6 +52,7 @@ class Session:
         self.problem = ""  # the last thing that went wrong, for the panel
         self.note = ""  # the last thing that went right
         self.kept: Arrived | None = None  # a motion whose target was gone, or that was refused
+        self.task = ""  # of the last job that was asked for
         self.latest: dict[str, Answered] = {}  # the last answer to each task but motions
         self._make_client = make_client
         self._client = make_client()
@@ -266,7 +171,7 @@ class Session:
             self.start()
             if self.problem:
                 return
-        self._request = request
+        self._request, self.task = request, request.task
         if self.state is BackendState.BUSY:
             self._submit()
 

@@ -7,7 +7,7 @@ from ..bridge import runtime
 from ..bridge.orders import send
 from ..core.client import ClientError
 from ..core.order import Order
-from ..core.session import Target
+from ..core.requests import Target
 from ..properties import target_armature
 
 _LOOK_S = 0.1

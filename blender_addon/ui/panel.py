@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The HMVLM tab of the 3D view's sidebar. It reads state and changes none."""
 
-import textwrap
-
 import bpy
 
 from ..bridge import runtime
@@ -11,9 +9,7 @@ from ..core.session import BackendState, Session
 from ..generate_properties import generate_settings
 from ..properties import settings, target_armature
 from .sequence_list import draw_length, draw_steps
-
-_PIXELS_A_LETTER = 7.0
-_MAX_LINES = 12
+from .wrapped import draw_kept, draw_problem, draw_text, letters_across
 
 
 class HMVLM_PT_main(bpy.types.Panel):
@@ -89,7 +85,9 @@ def _draw_prompt(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
         row.operator("hmvlm.edit_prompt", text="", icon="WINDOW")
         return
     box = layout.box()
-    _draw_text(box, prompt_of(context.scene) or "(the text is empty)", _letters(context), "TEXT")
+    draw_text(
+        box, prompt_of(context.scene) or "(the text is empty)", letters_across(context), "TEXT"
+    )
     row = box.row(align=True)
     row.operator("hmvlm.edit_prompt", text="Edit", icon="WINDOW")
     row.operator("hmvlm.prompt_to_field", text="To Field", icon="BACK")
@@ -124,31 +122,8 @@ def _draw_job(layout: bpy.types.UILayout, session: Session | None) -> None:
 def _draw_messages(
     layout: bpy.types.UILayout, context: bpy.types.Context, session: Session | None
 ) -> None:
-    if session is None:
-        return
-    if session.problem:
-        box = layout.box()
-        _draw_text(box, session.problem, _letters(context), "ERROR")
-    elif session.note:
-        layout.label(text=session.note, icon="CHECKMARK")
-    if session.kept is not None:
-        layout.operator("hmvlm.apply_kept", text="Apply Kept Motion", icon="ACTION")
-
-
-def _letters(context: bpy.types.Context) -> int:
-    """How many letters fit beside each other."""
-    width = context.region.width / context.preferences.system.ui_scale
-    return max(20, int(width / _PIXELS_A_LETTER))
-
-
-def _draw_text(layout: bpy.types.UILayout, text: str, width: int, icon: str) -> None:
-    column = layout.column(align=True)
-    column.scale_y = 0.8
-    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, width)]
-    if len(lines) > _MAX_LINES:  # of a log, what went wrong stands at the end
-        lines = [*lines[:3], "...", *lines[4 - _MAX_LINES :]]
-    for i, line in enumerate(lines):
-        column.label(text=line, icon=icon if i == 0 else "BLANK1")
+    draw_problem(layout, context, session, ("", "text_to_motion"))
+    draw_kept(layout, session)
 
 
 CLASSES = (HMVLM_PT_main, HMVLM_PT_backend)

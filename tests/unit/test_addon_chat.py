@@ -4,12 +4,19 @@
 import numpy as np
 import pytest
 
-from blender_addon.core.asks import ChatAsk, DescribeMotionAsk, PeopleAsk, PoseAsk, TrackAsk
+from blender_addon.core.asks import (
+    ChatAsk,
+    DescribeMotionAsk,
+    PeopleAsk,
+    PoseAsk,
+    TrackAsk,
+    made_motion,
+)
 from blender_addon.core.chat_orders import ORDERS, UnknownOrderError, help_text, order_in
 from blender_addon.core.conversation import Conversation
 from blender_addon.core.jobs import Job
 from blender_addon.core.media import CLIPS, PICTURES, path_in, preview_pixels, rgb_pixels
-from blender_addon.core.session import Answered, Arrived, Target
+from blender_addon.core.requests import Answered, Arrived, Target
 from blender_addon.shared.motion import Motion, MotionError
 
 HELLO = {"role": "assistant", "content": "Hello!", "motion": None}
@@ -127,15 +134,17 @@ def test_what_is_asked_and_how_it_is_read():
 
     motion = Motion(np.zeros((4, 22, 3)), np.zeros((4, 3)), 20.0)
     described = DescribeMotionAsk(motion, "walk")
-    assert described.params() == {"fps": 20.0, "question": ""}
+    assert described.params() == {"fps": 20.0, "ask": ""}
     assert described.arrays()["poses"].shape == (4, 22, 3)
     job = Job("a", "describe_motion", text="a per", values={"text": "a person"})
     assert described.arrived(job) == Answered(described, job.values, job.arrays, "a person")
 
-    tracked = TrackAsk("/a.mp4", "a.mp4", TARGET)
-    arrived = tracked.arrived(Job("a", "track", values={"fps": 20}, arrays=FRAMES))
+    tracked = TrackAsk("/a.mp4", "a", target=TARGET)
+    assert tracked.params() == {"video": "/a.mp4", "in_place": False}
+    answer = tracked.arrived(Job("a", "track", values={"fps": 20}, arrays=FRAMES))
+    arrived = made_motion(answer, TARGET, "a")
     assert isinstance(arrived, Arrived)
-    assert (arrived.request.prompt, arrived.request.target) == ("a.mp4", TARGET)
+    assert (arrived.request.prompt, arrived.request.target) == ("a", TARGET)
 
 
 def test_answers_that_are_not_what_was_asked_for():
@@ -152,10 +161,10 @@ def test_a_motion_in_an_answer():
     ask = ChatAsk(({"role": "user", "content": "walk"},), target=TARGET)
     values = {"message": HELLO, "text": "Hello!", "fps": 20.0, "prompt": "walks", "seed": 5}
     answer = ask.arrived(Job("a", "chat", values=values, arrays=FRAMES))
-    made = ChatAsk.made(answer, TARGET)
+    made = made_motion(answer, TARGET)
     assert made is not None
     assert (made.request.prompt, made.request.seed, made.motion.num_frames) == ("walks", 5, 10)
-    assert ChatAsk.made(ask.arrived(Job("b", "chat", values=values)), TARGET) is None
+    assert made_motion(ask.arrived(Job("b", "chat", values=values)), TARGET) is None
 
 
 def test_files_on_the_clipboard(tmp_path):

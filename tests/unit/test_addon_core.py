@@ -14,8 +14,9 @@ from blender_addon.core.client import ClientError, ClientState
 from blender_addon.core.jobs import Job, JobState
 from blender_addon.core.launcher import LaunchState
 from blender_addon.core.locate import BackendNotFoundError, find_backend
+from blender_addon.core.requests import Request, Target
 from blender_addon.core.retarget import bone_channels
-from blender_addon.core.session import ATTACH_LIMIT_S, BackendState, Request, Session, Target
+from blender_addon.core.session import ATTACH_LIMIT_S, BackendState, Session
 from blender_addon.shared import protocol
 from blender_addon.shared.connection import ConnectionFileError
 from blender_addon.shared.motion import Motion

@@ -10,7 +10,7 @@ from blender_addon.core.client import ClientError
 from blender_addon.core.history import HistoryError, order_from_text, order_to_text
 from blender_addon.core.jobs import Job, MotionChunk
 from blender_addon.core.order import Finish, Order, Step
-from blender_addon.core.session import Target
+from blender_addon.core.requests import Target
 from blender_addon.core.styles import STYLES, in_style
 from blender_addon.shared.motion import Motion
 

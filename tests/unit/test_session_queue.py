@@ -7,7 +7,7 @@ from test_addon_core import World
 
 from blender_addon.core.client import ClientError
 from blender_addon.core.order import Order, Step
-from blender_addon.core.session import Target
+from blender_addon.core.requests import Target
 from blender_addon.shared import protocol
 from blender_addon.shared.motion import Motion
 
