@@ -13,8 +13,8 @@ import bpy
 import numpy as np
 
 from ..core.blend import frames_of
-from ..core.sequence import CONTEXT_FRAMES
 from ..core.requests import Request
+from ..core.sequence import CONTEXT_FRAMES
 from ..core.session import Session
 from .action import Keys, check_can_be_keyed
 from .rig_keys import DrivenRig, RigSettings, driven_rig, keys_on
