@@ -31,7 +31,7 @@ class Rule:
 
 SHARED = "blender_addon.shared"
 CLIENT = ("blender_addon.shared", "blender_addon.core")
-BLENDER = ("bpy", "bpy_extras", "mathutils", "gpu", "blf", "bl_ui")
+BLENDER = ("bpy", "bpy_extras", "mathutils", "gpu", "gpu_extras", "blf", "bl_ui")
 NO_TORCH = ("torch", "transformers", "bpy")
 SERVER = Rule("backend.server", ("backend", SHARED), ("zmq", "msgspec", "numpy"), NO_TORCH)
 

@@ -33,7 +33,7 @@ def test_what_blender_reads(manifest, pyproject):
     assert manifest["license"] == ["SPDX:GPL-3.0-or-later"]
     assert manifest["tags"] == ["Animation"]
     assert manifest["version"] == pyproject["project"]["version"]
-    assert set(manifest["permissions"]) == {"network", "files"}
+    assert set(manifest["permissions"]) == {"network", "files", "clipboard"}
     for reason in [manifest["tagline"], *manifest["permissions"].values()]:
         assert len(reason) <= 64
         assert not reason.endswith(".")

@@ -13,7 +13,8 @@ from ..core.launcher import Launcher
 from ..core.locate import find_backend
 from ..core.session import BackendState, Session
 from ..preferences import preferences
-from .delivery import deliver
+from . import preview
+from .answers import after_pump, hand_over
 
 BUSY_S = 0.05  # between two looks at the socket while something is under way
 IDLE_S = 0.5
@@ -69,12 +70,15 @@ def wake() -> None:
 
 
 def tick() -> float | None:
-    """The timer: pump, key what arrived, redraw the panels if they would look different."""
+    """The timer: pump, hand over what arrived, redraw the panels if they would look different."""
     session = _holder.session
     if session is None:
         return None
-    for arrived in session.pump(PUMP_MS):
-        deliver(session, arrived)
+    arrivals = session.pump(PUMP_MS)
+    preview.follow(session)  # before keys are set: it puts the pose back
+    for arrived in arrivals:
+        hand_over(session, arrived)
+    after_pump(session)
     _redraw_if_changed(session)
     if not session.active:
         return None
@@ -85,6 +89,7 @@ def tick() -> float | None:
 def reset() -> None:
     """Let go of the session and of the backend it started."""
     if _holder.session is not None:
+        preview.stop()
         _holder.session.close()
     _holder.session, _holder.shown = None, ()
 
@@ -103,11 +108,12 @@ def unregister() -> None:
 
 
 def _redraw_if_changed(session: Session) -> None:
-    shown = (session.status, round(session.fraction, 2), session.problem, session.note)
+    text = session.job.text if session.job is not None else ""
+    shown = (session.status, round(session.fraction, 2), session.problem, session.note, text)
     if shown == _holder.shown:
         return
     _holder.shown = shown
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
+            if area.type in ("VIEW_3D", "IMAGE_EDITOR"):
                 area.tag_redraw()

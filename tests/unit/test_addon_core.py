@@ -14,8 +14,9 @@ from blender_addon.core.client import ClientError, ClientState
 from blender_addon.core.jobs import Job, JobState
 from blender_addon.core.launcher import LaunchState
 from blender_addon.core.locate import BackendNotFoundError, find_backend
+from blender_addon.core.requests import Request, Target
 from blender_addon.core.retarget import bone_channels
-from blender_addon.core.session import ATTACH_LIMIT_S, BackendState, Request, Session, Target
+from blender_addon.core.session import ATTACH_LIMIT_S, BackendState, Session
 from blender_addon.shared import protocol
 from blender_addon.shared.connection import ConnectionFileError
 from blender_addon.shared.motion import Motion
@@ -94,7 +95,7 @@ class FakeClient:
     def pump(self, max_ms: float = 5.0) -> list[Any]:
         return []
 
-    def submit(self, task: str, params: dict[str, Any]) -> str:
+    def submit(self, task: str, params: dict[str, Any], arrays: dict[str, Any]) -> str:
         job_id = f"job {len(self.submitted)}"
         self.submitted.append(params)
         self.jobs[job_id] = Job(job_id, task)
