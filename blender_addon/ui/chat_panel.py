@@ -8,9 +8,10 @@ import bpy
 from ..bridge import chat_log, runtime
 from ..core.session import Session
 from ..properties import target_armature
-from .wrapped import draw_job, draw_kept, draw_problem, draw_text, letters_across
+from .wrapped import draw_job, draw_kept, draw_problem, draw_text
 
-_SHOWN_LINES = 40
+_SHOWN_LINES = 30
+_ASKED_LINES = 6
 _ROWS = 6
 
 
@@ -54,18 +55,18 @@ class HMVLM_PT_chat(bpy.types.Panel):
                 HMVLM_UL_turns.bl_idname, "", log, "turns", log, "active", rows=_ROWS
             )
         pending = chat_log.conversation().pending
-        width = letters_across(context) - 4
-        if pending:
-            _draw_pending(layout, session, pending, width)
-        elif log.turns:
-            _draw_turn(layout, log, width)
-        else:
-            hint = "Ask something, describe a motion, or say: describe this animation"
-            draw_text(layout, hint, width, "INFO")
-
         running = session is not None and session.request is not None
         tasks = (session.request.task,) if pending and running else ()  # a turn may begin any task
-        if not draw_job(layout, session, tasks):
+        asking = draw_job(layout, session, tasks)
+        if pending:
+            _draw_pending(layout, context, session, pending)
+        elif log.turns:
+            _draw_turn(layout, context, log)
+        else:
+            hint = "Ask something, describe a motion, or say: describe this animation"
+            draw_text(layout, context, hint, "INFO")
+
+        if not asking:
             row = layout.row(align=True)
             row.prop(log, "draft", text="", placeholder="Message, or /help")
             row.operator("hmvlm.send_message", text="", icon="PLAY")
@@ -78,20 +79,20 @@ class HMVLM_PT_chat(bpy.types.Panel):
 
 
 def _draw_pending(
-    layout: bpy.types.UILayout, session: Session | None, pending: str, width: int
+    layout: bpy.types.UILayout, context: bpy.types.Context, session: Session | None, pending: str
 ) -> None:
     box = layout.box()
-    draw_text(box, pending, width, "USER")
+    draw_text(box, context, pending, "USER", _ASKED_LINES)
     text = session.job.text if session is not None and session.job is not None else ""
     if text.strip():
-        draw_text(box, text, width, "OUTLINER_OB_SPEAKER", _SHOWN_LINES)
+        draw_text(box, context, text, "OUTLINER_OB_SPEAKER", _SHOWN_LINES)
 
 
-def _draw_turn(layout: bpy.types.UILayout, log: Any, width: int) -> None:
+def _draw_turn(layout: bpy.types.UILayout, context: bpy.types.Context, log: Any) -> None:
     turn = log.turns[min(log.active, len(log.turns) - 1)]
     box = layout.box()
     icon = "USER" if turn.role == "user" else "OUTLINER_OB_SPEAKER"
-    draw_text(box, turn.name, width, icon, _SHOWN_LINES)
+    draw_text(box, context, turn.name, icon, _SHOWN_LINES)
     row = layout.row(align=True)
     row.operator("hmvlm.copy_turn", text="Copy", icon="COPYDOWN")
     row.operator("hmvlm.clear_chat", text="New", icon="FILE_NEW")

@@ -9,7 +9,7 @@ from ..bridge import runtime
 from ..bridge.answers import DESCRIPTION
 from ..core.session import Session
 from ..properties import target_armature
-from .wrapped import draw_job, draw_kept, draw_problem, draw_text, letters_across
+from .wrapped import draw_job, draw_kept, draw_problem, draw_text
 
 _TASKS = ("describe", "describe_motion", "track")
 
@@ -62,7 +62,7 @@ def _draw_answer(
     if not text.strip():
         return
     box = layout.box()
-    draw_text(box, text, letters_across(context) - 4, "TEXT")
+    draw_text(box, context, text, "TEXT")
     if not running:
         box.operator("hmvlm.copy_answer", icon="COPYDOWN").task = "describe"
 
@@ -77,7 +77,7 @@ def _draw_action(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
     described = str(action.get(DESCRIPTION, "")) if action is not None else ""
     if described:
         box = layout.box()
-        draw_text(box, described, letters_across(context) - 4, "TEXT")
+        draw_text(box, context, described, "TEXT")
 
 
 CLASSES = (HMVLM_PT_clip,)

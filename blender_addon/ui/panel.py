@@ -9,7 +9,7 @@ from ..core.session import BackendState, Session
 from ..generate_properties import generate_settings
 from ..properties import settings, target_armature
 from .sequence_list import draw_length, draw_steps
-from .wrapped import draw_kept, draw_problem, draw_text, letters_across
+from .wrapped import draw_kept, draw_problem, draw_text
 
 
 class HMVLM_PT_main(bpy.types.Panel):
@@ -85,9 +85,7 @@ def _draw_prompt(layout: bpy.types.UILayout, context: bpy.types.Context) -> None
         row.operator("hmvlm.edit_prompt", text="", icon="WINDOW")
         return
     box = layout.box()
-    draw_text(
-        box, prompt_of(context.scene) or "(the text is empty)", letters_across(context), "TEXT"
-    )
+    draw_text(box, context, prompt_of(context.scene) or "(the text is empty)", "TEXT")
     row = box.row(align=True)
     row.operator("hmvlm.edit_prompt", text="Edit", icon="WINDOW")
     row.operator("hmvlm.prompt_to_field", text="To Field", icon="BACK")

@@ -1,41 +1,38 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Text of several lines in a panel, which Blender's labels cannot wrap, and the row of a job."""
 
-import textwrap
 from collections.abc import Container
 
+import blf
 import bpy
 
 from ..core.session import Session
+from ..core.wrapping import shortened, wrap
 
-_PIXELS_A_LETTER = 7.0
+_BESIDE = 92.0  # pixels beside the text: the tabs, the panel's and a box's margins, the icon
+_MIN_WIDTH = 80.0
 _MAX_LINES = 12
-
-
-def letters_across(context: bpy.types.Context) -> int:
-    """How many letters fit into a line of the region, at least 20."""
-    width = context.region.width / context.preferences.system.ui_scale
-    return max(20, int(width / _PIXELS_A_LETTER))
 
 
 def draw_text(
     layout: bpy.types.UILayout,
+    context: bpy.types.Context,
     text: str,
-    width: int,
-    icon: str = "NONE",
+    icon: str = "BLANK1",
     max_lines: int = _MAX_LINES,
 ) -> None:
-    """Labels, one a line; of more than `max_lines` the middle is left out.
+    """Labels, one a line that fits the region; of more than `max_lines` the middle is left out.
 
-    icon: before the first line, the others are indented alike; "NONE" for none.
+    icon: before the first line; the others are indented alike.
     """
+    scale = context.preferences.system.ui_scale
+    blf.size(0, context.preferences.ui_styles[0].widget.points * scale)
+    width = max(_MIN_WIDTH, context.region.width / scale - _BESIDE) * scale
     column = layout.column(align=True)
     column.scale_y = 0.8
-    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, width)]
-    if len(lines) > max_lines:  # of a log, what went wrong stands at the end
-        lines = [*lines[:3], "...", *lines[4 - max_lines :]]
-    for i, line in enumerate(lines):
-        column.label(text=line, icon=icon if i == 0 or icon == "NONE" else "BLANK1")
+    lines = wrap(text, width, lambda part: blf.dimensions(0, part)[0])
+    for i, line in enumerate(shortened(lines, max_lines)):
+        column.label(text=line, icon=icon if i == 0 else "BLANK1")
 
 
 def draw_job(layout: bpy.types.UILayout, session: Session | None, tasks: Container[str]) -> bool:
@@ -60,9 +57,9 @@ def draw_problem(
     if session is None or (tasks is not None and session.task not in tasks):
         return
     if session.problem:
-        draw_text(layout.box(), session.problem, letters_across(context), "ERROR")
+        draw_text(layout.box(), context, session.problem, "ERROR")
     elif session.note:
-        draw_text(layout, session.note, letters_across(context), "CHECKMARK")
+        draw_text(layout, context, session.note, "CHECKMARK")
 
 
 def draw_kept(layout: bpy.types.UILayout, session: Session | None) -> None:
