@@ -4,17 +4,22 @@
 import bpy
 
 from . import preferences, properties
-from .bridge import handlers, runtime
+from .bridge import handlers, runtime, setup
 from .operators import (
     add_armature,
     apply_kept,
     cancel,
+    cancel_setup,
+    doctor,
     generate,
+    install_backend,
     map_bones,
+    remove_backend,
+    show_log,
     start_backend,
     stop_backend,
 )
-from .ui import mapping_panel, panel
+from .ui import backend_panel, mapping_panel, panel
 
 CLASSES: tuple[type, ...] = (
     *preferences.CLASSES,
@@ -26,11 +31,17 @@ CLASSES: tuple[type, ...] = (
     *apply_kept.CLASSES,
     *start_backend.CLASSES,
     *stop_backend.CLASSES,
+    *install_backend.CLASSES,
+    *remove_backend.CLASSES,
+    *cancel_setup.CLASSES,
+    *doctor.CLASSES,
+    *show_log.CLASSES,
     *panel.CLASSES,
+    *backend_panel.CLASSES,
     *mapping_panel.CLASSES,
 )
 # after the classes, because they use them
-MODULES = (properties, add_armature, handlers, runtime)
+MODULES = (properties, add_armature, handlers, runtime, setup)
 
 
 def register() -> None:

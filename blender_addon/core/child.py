@@ -49,8 +49,7 @@ class Child:
     def start(self) -> None:
         """Start it and return at once. Raises OSError when that cannot be done."""
         environment = dict(os.environ if self._environment is None else self._environment)
-        for name in ("PYTHONHOME", "PYTHONPATH"):  # Blender's own would break another Python
-            environment.pop(name, None)
+        environment.pop("PYTHONHOME", None)  # Blender's own would break another Python
         environment["PYTHONUNBUFFERED"] = "1"
         environment["PYTHONIOENCODING"] = "utf-8"
         self.log_file.parent.mkdir(parents=True, exist_ok=True)

@@ -93,6 +93,7 @@ def install(root: Path, plan: dict[str, Any]) -> None:
             f"{plan['disk_bytes'] / 1e9:.1f} GB are needed in {root}, {free / 1e9:.1f} GB are "
             "free: free some, or choose a folder on another disk."
         )
+    os.environ.pop("PYTHONPATH", None)  # what is found there must not pass for installed
     os.environ.setdefault("UV_CACHE_DIR", str(root / "cache"))
     step("Getting the installer (uv)", 0.02)
     uv = bootstrap(root / "bootstrap")
