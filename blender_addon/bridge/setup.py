@@ -2,7 +2,6 @@
 """The installer and the doctor while the add-on is on: a timer moves them, their log is a text."""
 
 import atexit
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,7 +9,15 @@ import bpy
 
 from ..core.child import Child
 from ..core.doctor import Diagnosis, diagnose
-from ..core.installer import Choice, Installed, Installer, Package, find_installed, find_package
+from ..core.installer import (
+    INSTALLED,
+    Choice,
+    Installed,
+    Installer,
+    Package,
+    find_installed,
+    find_package,
+)
 from ..preferences import preferences
 from . import runtime
 
@@ -111,7 +118,7 @@ def _begin(verb) -> str:
 
 
 def _scratch() -> Path:
-    return Path(bpy.app.tempdir or tempfile.gettempdir()) / "hmvlm"
+    return Path(bpy.app.tempdir) / "hmvlm"
 
 
 # --- the timer ----------------------------------------------------------------------------------
@@ -131,7 +138,7 @@ def tick() -> float | None:
         _log(INSTALL_LOG, installer.take_lines())
         if ended:
             _holder.looked_in = None
-            if installer.note and installed() is not None:
+            if installer.note == INSTALLED:
                 preferences().backend_path = ""  # from now on the one that was installed
                 bpy.context.preferences.is_dirty = True
         _redraw()
@@ -176,7 +183,9 @@ def reset() -> None:
         _holder.installer.close()
     if _holder.doctor is not None:
         _holder.doctor.close()
-    _holder.__init__()
+    _holder.installer = _holder.doctor = _holder.diagnosis = None
+    _holder.looked_in = _holder.installed = None
+    _holder.logs.clear()
 
 
 def register() -> None:

@@ -315,6 +315,11 @@ class Client:
     def _keep_alive(self, now: float) -> list[ClientEvent]:
         limit = HANDSHAKE_S if self.state is ClientState.CONNECTING else SILENCE_S
         if now - self._heard > limit:
+            if self.on_network and self.state is ClientState.CONNECTING:
+                return self._lose(
+                    f"No answer from {self._endpoint} for {limit:.0f} s: check address, port and "
+                    "server key, and that machine's firewall."
+                )
             return self._lose(
                 f"The backend has not answered for {limit:.0f} s: restart it (its log says why)."
             )

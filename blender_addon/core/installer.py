@@ -20,6 +20,7 @@ from .installer_script import EVENT
 PYTHON = "3.11"  # the backend's own, whatever Blender's is
 GB = 1_000_000_000
 MAX_TAIL_LINES = 12
+INSTALLED = "The backend is installed."
 
 
 class Choice(StrEnum):
@@ -273,6 +274,6 @@ class Installer:
         elif before is InstallState.REMOVING:
             self.note = "The backend was removed."
         else:
-            self.note = "The backend is installed."
+            self.note = INSTALLED
         self.step, self.fraction = "", 0.0
         return True

@@ -7,6 +7,7 @@ it, operators call it, a timer pumps it. No bpy here.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -239,7 +240,8 @@ class Session:
     def _ask_for_report(self) -> None:
         if self._client.state is ClientState.READY and self._clock() >= self._report_at:
             self._report_at = self._clock() + REPORT_EVERY_S
-            self._client.request_status()
+            with suppress(ClientError):  # a full line shows itself in what is asked for
+                self._client.request_status()
 
     def _poll_launcher(self) -> None:
         if self._launcher is None:

@@ -10,7 +10,7 @@ class HMVLM_OT_show_log(bpy.types.Operator):
     bl_idname = "hmvlm.show_log"
     bl_label = "Show Log"
 
-    name: bpy.props.StringProperty(  # type: ignore[valid-type]
+    text: bpy.props.StringProperty(  # type: ignore[valid-type]
         name="Text",
         description="The name of the text",
         options={"HIDDEN"},
@@ -18,9 +18,9 @@ class HMVLM_OT_show_log(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """In an editor that is open, else in a new window."""
-        text = bpy.data.texts.get(self.name)
+        text = bpy.data.texts.get(self.text)
         if text is None:
-            self.report({"ERROR"}, f"There is no text '{self.name}' in this file yet.")
+            self.report({"ERROR"}, f"There is no text '{self.text}' in this file yet.")
             return {"CANCELLED"}
         area = _editor(context)
         if area is None and not bpy.app.background:

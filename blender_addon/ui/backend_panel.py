@@ -48,7 +48,7 @@ class HMVLM_PT_backend(bpy.types.Panel):
             row = layout.row(align=True)
             row.operator("hmvlm.doctor", icon="HEART")
             if setup.diagnosis() is not None:
-                row.operator("hmvlm.show_log", text="", icon="TEXT").name = setup.DOCTOR_LOG
+                row.operator("hmvlm.show_log", text="", icon="TEXT").text = setup.DOCTOR_LOG
         found = setup.diagnosis()
         if found is not None:
             _draw_text(layout, context, found.text, "CHECKMARK" if found.well else "ERROR")
@@ -99,7 +99,7 @@ def _draw_installation(layout: bpy.types.UILayout, context: bpy.types.Context) -
         row = layout.row(align=True)
         row.progress(factor=installer.fraction, type="BAR", text=installer.step)
         row.operator("hmvlm.cancel_setup", text="", icon="X")
-        layout.operator("hmvlm.show_log", icon="TEXT").name = setup.INSTALL_LOG
+        layout.operator("hmvlm.show_log", icon="TEXT").text = setup.INSTALL_LOG
         return
     if there is None:
         layout.operator("hmvlm.install_backend", text="Install Backend...", icon="IMPORT")
@@ -111,7 +111,7 @@ def _draw_installation(layout: bpy.types.UILayout, context: bpy.types.Context) -
     if installer is not None and (installer.problem or installer.note):
         icon = "ERROR" if installer.problem else "CHECKMARK"
         _draw_text(layout, context, installer.problem or installer.note, icon)
-        layout.operator("hmvlm.show_log", icon="TEXT").name = setup.INSTALL_LOG
+        layout.operator("hmvlm.show_log", icon="TEXT").text = setup.INSTALL_LOG
 
 
 def _draw_text(

@@ -80,8 +80,9 @@ def obey(order: str, plain: list) -> None:
 
 
 def show_panel(name: str) -> None:
-    """Our panels anew, but for those that do not belong to `name`, so that it fits on the screen."""
-    ours = [cls for cls in bpy.types.Panel.__subclasses__() if cls.__module__.startswith(PACKAGE)]
+    """Of our panels only those that belong to `name`, so that it fits on the screen."""
+    panels = bpy.types.Panel.__subclasses__()
+    ours = [cls for cls in panels if cls.__module__.startswith(PACKAGE)]
     shown = {"backend": ("backend", "setup")}.get(name, (name,))
     for cls in ours:
         if cls.is_registered:

@@ -93,7 +93,7 @@ def test_install_examine_remove(setup, chosen, tmp_path):
     tick_until(setup.tick, lambda: not setup.examining())
     assert setup.diagnosis().text == "All is well: 1 checks"
     assert "torch: here" in bpy.data.texts[setup.DOCTOR_LOG].as_string()
-    assert bpy.ops.hmvlm.show_log(name=setup.DOCTOR_LOG) == {"FINISHED"}
+    assert bpy.ops.hmvlm.show_log(text=setup.DOCTOR_LOG) == {"FINISHED"}
 
     assert bpy.ops.hmvlm.remove_backend() == {"FINISHED"}
     tick_until(setup.tick, lambda: not setup.installing())
