@@ -339,6 +339,7 @@ def _bind(
             socket.ipv6 = ":" in network.host
             socket.bind(network.endpoint)
         except zmq.ZMQError as error:
+            context.destroy(linger=0)
             raise HmvlmError(
                 f"{network.endpoint} cannot be listened on ({error}): name an address of this "
                 "machine with --host (0.0.0.0 for all of them) and a free --port."
