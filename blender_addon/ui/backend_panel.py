@@ -68,14 +68,15 @@ class HMVLM_PT_setup(bpy.types.Panel):
         """The choice of the machine, then what belongs to it."""
         chosen, layout = preferences(), self.layout
         layout.row().prop(chosen, "where", expand=True)
+        if chosen.where == "LOCAL":
+            _draw_installation(layout, context)
         column = layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
         if chosen.where == "NETWORK":
             chosen.draw_network(column)
-            return
-        _draw_installation(layout, context)
-        column.prop(chosen, "backend_path")
+        else:
+            column.prop(chosen, "backend_path")
 
 
 def _draw_status(layout: bpy.types.UILayout, session: Session | None) -> None:

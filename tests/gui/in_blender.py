@@ -89,6 +89,7 @@ def show_panel(name: str) -> None:
             bpy.utils.unregister_class(cls)
     for cls in ours:
         if cls.__name__.removeprefix("HMVLM_PT_") in shown:
+            cls.bl_options = set()  # open
             bpy.utils.register_class(cls)
 
 
