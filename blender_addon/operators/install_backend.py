@@ -58,7 +58,10 @@ class HMVLM_OT_install_backend(bpy.types.Operator):
         if there is not None and there.choice.upper() in Choice.__members__:
             self.choice = there.choice.upper()
         return context.window_manager.invoke_props_dialog(
-            self, width=440, title="Repair Backend" if there else "Install Backend"
+            self,
+            width=440,
+            title="Repair Backend" if there else "Install Backend",
+            confirm_text="Go Ahead",
         )
 
     def draw(self, _context: bpy.types.Context) -> None:
