@@ -81,6 +81,9 @@ def obey(order: str, plain: list) -> None:
 
 def show_panel(name: str) -> None:
     """Of our panels only those that belong to `name`, so that it fits on the screen."""
+    # no path of this computer in a picture
+    os.environ["HMVLM_PYTHON"] = backend_python
+    bpy.context.preferences.addons[PACKAGE].preferences.backend_path = ""
     panels = bpy.types.Panel.__subclasses__()
     ours = [cls for cls in panels if cls.__module__.startswith(PACKAGE)]
     shown = {"backend": ("backend", "setup")}.get(name, (name,))
