@@ -38,6 +38,7 @@ class HmvlmEngine:
         self._options = options
         self._model: Any = None
         self.device = ""
+        self.model_name = ""
         self.tasks: Mapping[str, Task] = {
             "text_to_motion": TextToMotion(self),
             "pose": Pose(self),
@@ -74,6 +75,7 @@ class HmvlmEngine:
         progress(0.5, "loading model")
         self._model = load_hmvlm(self._options.weights, device=device)
         self.device = device
+        self.model_name = _title(self._model.config.base_model)
         progress(1.0, "model loaded")
 
     def _fetch(self, progress: Callable[[float, str], None]) -> None:
@@ -89,6 +91,14 @@ class HmvlmEngine:
         for name in (config.base_model, config.gate.encoder):
             if name in assets.ASSETS:
                 assets.ensure(name, lambda done, message: progress(0.5 * done, message))
+
+
+def _title(base_model: str) -> str:
+    from backend import assets
+
+    if base_model in assets.ASSETS:
+        return assets.get(base_model).title
+    return base_model.rsplit("/", 1)[-1]
 
 
 # --- text to motion ---------------------------------------------------------------------------

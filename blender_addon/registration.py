@@ -11,28 +11,34 @@ from . import (
     preferences,
     properties,
 )
-from .bridge import chat_log, handlers, photo_overlay, runtime
+from .bridge import chat_log, handlers, photo_overlay, runtime, setup
 from .operators import (
     add_armature,
     apply_kept,
     batch,
     cancel,
+    cancel_setup,
     chat,
     clip,
+    doctor,
     edit_prompt,
     export_clip,
     generate,
+    install_backend,
     judge_clip,
     map_bones,
     photo,
     pose,
     push_to_nla,
+    remove_backend,
     rerun,
     sequence_steps,
+    show_log,
     start_backend,
     stop_backend,
 )
 from .ui import (
+    backend_panel,
     chat_panel,
     clip_panel,
     generate_panels,
@@ -69,13 +75,18 @@ CLASSES: tuple[type, ...] = (
     *batch.CLASSES,
     *export_clip.CLASSES,
     *sequence_list.CLASSES,
-    *panel.CLASSES[:1],
+    *install_backend.CLASSES,
+    *remove_backend.CLASSES,
+    *cancel_setup.CLASSES,
+    *doctor.CLASSES,
+    *show_log.CLASSES,
+    *panel.CLASSES,
     *generate_panels.CLASSES,
     *history_panel.CLASSES,
     *pose_panel.CLASSES,
     *clip_panel.CLASSES,
     *chat_panel.CLASSES,
-    *panel.CLASSES[1:],
+    *backend_panel.CLASSES,
     *mapping_panel.CLASSES,
 )
 # after the classes, because they use them
@@ -90,6 +101,7 @@ MODULES = (
     chat_log,
     photo_overlay,
     runtime,
+    setup,
 )
 
 

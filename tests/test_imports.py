@@ -45,6 +45,9 @@ RULES = (
     Rule("backend.zap", SERVER.own, SERVER.outside, NO_TORCH),
     Rule("backend.worker_link", SERVER.own, SERVER.outside, NO_TORCH),
     Rule("backend.worker_messages", SERVER.own, SERVER.outside, NO_TORCH),
+    Rule(
+        "backend.network_keys", SERVER.own, ("zmq", "msgspec", "platformdirs", "psutil"), NO_TORCH
+    ),
     Rule("backend.processes", SERVER.own, ("psutil",), NO_TORCH),
     Rule("backend.tasks.requests", SERVER.own, ("numpy", "msgspec"), NO_TORCH),
     Rule("backend.tasks.follow_ups", SERVER.own, (), NO_TORCH),

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 import bpy
 
 from ..core.client import Client
+from ..core.installer import find_installed
 from ..core.launcher import Launcher
-from ..core.locate import find_backend
+from ..core.locate import BackendLocation, BackendNotFoundError, find_backend
 from ..core.session import BackendState, Session
+from ..core.status_line import describe
 from ..preferences import preferences
 from . import preview
 from .answers import after_pump, hand_over
@@ -44,14 +46,28 @@ def peek() -> Session | None:
 
 
 def make_client() -> Client:
-    """A client for the connection file that the preferences name."""
-    return Client(preferences().connection_path(), name=f"blender-{bpy.app.version_string}")
+    """A client of the backend that the preferences name, here or on another machine."""
+    settings = preferences()
+    return Client(
+        settings.connection_path(),
+        name=f"blender-{bpy.app.version_string}",
+        network=settings.network_connection if settings.where == "NETWORK" else None,
+    )
+
+
+def locate_backend() -> BackendLocation:
+    """The backend on this computer that the preferences name. Raises BackendNotFoundError."""
+    settings = preferences()
+    installed = find_installed(settings.install_root())
+    return find_backend(settings.backend_path, installed=installed.python if installed else None)
 
 
 def make_launcher() -> Launcher:
     """A launcher of the backend that the preferences name. Raises BackendNotFoundError."""
     settings = preferences()
-    location = find_backend(settings.backend_path)
+    if settings.where == "NETWORK":
+        raise BackendNotFoundError("A backend on another machine is started there, not from here.")
+    location = locate_backend()
     connection = settings.connection_path()
     return Launcher(
         location.python,
@@ -109,7 +125,11 @@ def unregister() -> None:
 
 def _redraw_if_changed(session: Session) -> None:
     text = session.job.text if session.job is not None else ""
-    shown = (session.status, round(session.fraction, 2), session.problem, session.note, text)
+    report = describe(session.report) if session.report is not None else []
+    shown = (
+        *(session.status, round(session.fraction, 2), session.problem, session.note, text),
+        *report,
+    )
     if shown == _holder.shown:
         return
     _holder.shown = shown

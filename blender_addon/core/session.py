@@ -7,6 +7,7 @@ it, operators call it, a timer pumps it. No bpy here.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from ..shared import protocol
 from ..shared.connection import ConnectionFileError
 from ..shared.motion import Motion, MotionError
-from .client import Client, ClientError, ClientState
+from .client import HANDSHAKE_S, Client, ClientError, ClientState
 from .jobs import Job, JobState
 from .launcher import Launcher, LaunchState
 from .locate import BackendNotFoundError
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
     from .order import Order
 
 ATTACH_LIMIT_S = 2.0  # a server that runs answers at once; past this the file is a stale one
+NETWORK_LIMIT_S = HANDSHAKE_S + 2.0  # the client gives up before, with a reason
 CLOSE_LIMIT_S = 3.0
+REPORT_EVERY_S = 5.0
 
 
 class BackendState(StrEnum):
@@ -66,6 +69,7 @@ class Session:
         self.parts: list[Motion] = []  # of the clip under way, what its earlier prompts made
         self._total = 0  # jobs asked for at once
         self._job_id = ""
+        self._report_at = 0.0
 
     # --- what panels read ---------------------------------------------------------------------
 
@@ -111,6 +115,11 @@ class Session:
         return self._total - len(self._queue), self._total
 
     @property
+    def report(self) -> protocol.StatusReport | None:
+        """What the connected backend last said about its device, model and memory."""
+        return self._client.report if self._client.state is ClientState.READY else None
+
+    @property
     def fraction(self) -> float:
         """How much is done, of all that was asked for at once."""
         number, total = self.number
@@ -138,12 +147,15 @@ class Session:
         if self.state is not BackendState.STOPPED:
             return
         self.problem = self.note = ""
+        self._report_at = 0.0
         self._client = self._make_client()
+        far = self._client.on_network
         try:
             self._client.connect()
-            self._attach_until = self._clock() + ATTACH_LIMIT_S
+            self._attach_until = self._clock() + (NETWORK_LIMIT_S if far else ATTACH_LIMIT_S)
         except ConnectionFileError as error:  # none runs, or its file is of no use
-            self._launch(str(error) if self._client.connection_file.exists() else "")
+            known = far or self._client.connection_file.exists()
+            self._launch(str(error) if known else "")
 
     def stop(self) -> None:
         """Stop the backend that was started here; of another one only let go."""
@@ -224,10 +236,17 @@ class Session:
                 self._submit()
             elif self.state is BackendState.STOPPED:
                 self._drop_request(self.problem or "The backend could not be reached.")
+        self._ask_for_report()
         arrived = self._collect()
         if before is not ClientState.LOST and self._client.state is ClientState.LOST:
             self.problem = self.problem or self._client.problem
         return arrived
+
+    def _ask_for_report(self) -> None:
+        if self._client.state is ClientState.READY and self._clock() >= self._report_at:
+            self._report_at = self._clock() + REPORT_EVERY_S
+            with suppress(ClientError):  # a full line shows itself in what is asked for
+                self._client.request_status()
 
     def _poll_launcher(self) -> None:
         if self._launcher is None:
@@ -264,7 +283,7 @@ class Session:
         try:
             self._launcher = self._make_launcher()
         except BackendNotFoundError as error:
-            self.problem = str(error)
+            self.problem = f"{not_attached}\n{error}".strip()
             return
         self._not_attached = not_attached
         self._launcher.start()

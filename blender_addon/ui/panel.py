@@ -5,7 +5,7 @@ import bpy
 
 from ..bridge import runtime
 from ..bridge.orders import prompt_of
-from ..core.session import BackendState, Session
+from ..core.session import Session
 from ..generate_properties import generate_settings
 from ..properties import settings, target_armature
 from .sequence_list import draw_length, draw_steps
@@ -47,33 +47,6 @@ class HMVLM_PT_main(bpy.types.Panel):
         _draw_target(layout, context)
         _draw_job(layout, session)
         _draw_messages(layout, context, session)
-
-
-class HMVLM_PT_backend(bpy.types.Panel):
-    """Whether the backend runs, and the buttons for it."""
-
-    bl_idname = "HMVLM_PT_backend"
-    bl_label = "Backend"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "HMVLM"
-
-    def draw(self, _context: bpy.types.Context) -> None:
-        """One line of status, one button."""
-        session, layout = runtime.peek(), self.layout
-        state = session.state if session is not None else BackendState.STOPPED
-        icon = {
-            BackendState.READY: "CHECKMARK",
-            BackendState.BUSY: "PLAY",
-            BackendState.STOPPED: "RADIOBUT_OFF",
-        }.get(state, "TIME")
-        layout.label(text=state.value.capitalize(), icon=icon)
-        if state is BackendState.STOPPED:
-            layout.operator("hmvlm.start_backend", icon="PLAY")
-        else:
-            ours = session is not None and (session.owns_backend or state is BackendState.STARTING)
-            text = "Stop Backend" if ours else "Disconnect"
-            layout.operator("hmvlm.stop_backend", text=text, icon="CANCEL")
 
 
 def _draw_prompt(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -124,4 +97,4 @@ def _draw_messages(
     draw_kept(layout, session)
 
 
-CLASSES = (HMVLM_PT_main, HMVLM_PT_backend)
+CLASSES = (HMVLM_PT_main,)

@@ -19,8 +19,19 @@ OPERATORS = (
     "apply_kept",
     "start_backend",
     "stop_backend",
+    "install_backend",
+    "remove_backend",
+    "cancel_setup",
+    "doctor",
+    "show_log",
 )
-PANELS = ("HMVLM_PT_main", "HMVLM_PT_backend", "HMVLM_PT_rig", "HMVLM_UL_joints")
+PANELS = (
+    "HMVLM_PT_main",
+    "HMVLM_PT_backend",
+    "HMVLM_PT_setup",
+    "HMVLM_PT_rig",
+    "HMVLM_UL_joints",
+)
 
 
 def ours() -> dict[str, object]:
