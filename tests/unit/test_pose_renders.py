@@ -13,12 +13,14 @@ import pytest
 import torch
 from made_up_figure import made_up_figure
 from PIL import Image
+from tiny_pose import tiny_pose_model
 
 from backend.errors import HmvlmError, InvalidInput
 from backend.vision.blazepose import BlazePose
 from backend.vision.crops import Square
 from backend.vision.landmarks import Landmarks
 from backend.vision.skeleton33 import BODY_LANDMARKS
+from blender_addon.shared.rotations import axis_rotation
 from training import evaluate_pose_renders as renders
 from training.data.pose_widening import PoseBank
 from training.evaluate_pose_renders import Reading, make_figures, read_shot, summarise
@@ -37,7 +39,7 @@ def _landmarks(shot: Shot, *, off: float = 0.0, pixels: float = 0.0) -> Landmark
     world, image = np.zeros((33, 3)), np.zeros((33, 3))
     world[list(BODY_LANDMARKS)] = shot.landmarks + 5.0  # wherever the hips are
     world[0, 0] += off
-    image[list(BODY_LANDMARKS), :2] = shot.in_image + [pixels, 0.0]
+    image[list(BODY_LANDMARKS), :2] = shot.in_image + np.array([pixels, 0.0])
     ones = np.ones(33)
     return Landmarks(image, world, ones, ones, 0.9, Square(np.zeros(2), 1.0))
 
@@ -59,23 +61,28 @@ def kept(tmp_path: Path) -> tuple[list[Shot], Path]:
     """Two shots and a folder that has their pictures already."""
     shots = _shots(2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(subprocess, "Popen", _drawing(2, returncode=0))
+        patch.setattr(subprocess, "Popen", _Drawing(2, returncode=0))
         render_shots([made_up_figure()], shots, tmp_path)
     return shots, tmp_path
 
 
-def _drawing(count: int, returncode: int):
-    """Stands in for Blender: grey pictures, then the exit status."""
+class _Drawing:
+    """Stands in for Blender's process: grey pictures, then the exit status."""
 
-    def start(command: list[str], **_: object):
-        for i in range(count):
+    def __init__(self, count: int, returncode: int) -> None:
+        self.count, self.returncode = count, returncode
+        self.stdout = [b"HMVLM-PICTURE 1\n", b"words of its own\n"]
+
+    def __call__(self, command: list[str], **_: object) -> "_Drawing":
+        for i in range(self.count):
             Image.new("RGB", (SIZE, SIZE), "grey").save(Path(command[-1]) / picture_name(i))
-        process = SimpleNamespace(stdout=[b"HMVLM-PICTURE 1\n"], returncode=returncode)
-        process.__class__.__enter__ = lambda self: self  # pyright: ignore[reportAttributeAccessIssue]
-        process.__class__.__exit__ = lambda self, *_: None  # pyright: ignore[reportAttributeAccessIssue]
-        return process
+        return self
 
-    return start
+    def __enter__(self) -> "_Drawing":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 def test_true_landmarks_have_no_error_and_a_wrong_nose_its_thirteenth(monkeypatch) -> None:
@@ -87,7 +94,16 @@ def test_true_landmarks_have_no_error_and_a_wrong_nose_its_thirteenth(monkeypatc
     wrong = _read(shot, monkeypatch, _landmarks(shot, off=0.13)).raw
     assert wrong is not None
     assert wrong.landmarks_mpjpe == pytest.approx(10)
-    assert 0 < wrong.landmarks_pa_mpjpe < 10
+
+
+def test_a_turned_body_is_wrong_but_for_its_shape(monkeypatch) -> None:
+    (shot,) = _shots(1)
+    seen = _landmarks(shot)
+    turned = dataclasses.replace(seen, world=seen.world @ axis_rotation(np.array(0.5), "Y"))
+    errors = _read(shot, monkeypatch, turned).raw
+    assert errors is not None
+    assert errors.landmarks_mpjpe > 20
+    assert errors.landmarks_pa_mpjpe == pytest.approx(0, abs=1e-9)
 
 
 def test_the_models_pose_is_measured_before_and_after_refine(monkeypatch) -> None:
@@ -103,12 +119,28 @@ def test_the_models_pose_is_measured_before_and_after_refine(monkeypatch) -> Non
     made = SimpleNamespace(landmarks=_landmarks(shot), fitted=fitted, joints_image=None)
     monkeypatch.setattr(renders, "pose_estimation", lambda *_: made)
     reading = read_shot(Path("p.png"), shot, None, object(), 1)  # pyright: ignore[reportArgumentType]
-    assert reading.decoded is not None and reading.refined is not None
+    assert reading.decoded is not None
+    assert reading.refined is not None
     assert reading.refined.joints_mpjpe == pytest.approx(0, abs=1e-9)
     assert reading.refined.landmarks_mpjpe == pytest.approx(0, abs=1e-9)
     # a forearm turned by 90 degrees moves the wrist alone
     assert reading.decoded.joints_mpjpe == pytest.approx(1000 * 0.2524 * 2**0.5 / 22, rel=0.02)
     assert reading.decoded.landmarks_mpjpe > 5
+
+
+def test_a_real_model_is_read_through_the_pose_path(kept, monkeypatch) -> None:
+    shots, folder = kept
+    monkeypatch.setattr(
+        "backend.tasks.pose_estimation.estimate_landmarks", lambda *_: _landmarks(shots[0])
+    )
+    path = folder / picture_name(0)
+    reading = read_shot(path, shots[0], None, tiny_pose_model(), 2)  # pyright: ignore[reportArgumentType]
+    assert reading.decoded is not None
+    assert reading.refined is not None
+    assert reading.joints is not None
+    assert reading.joints.shape == (22, 2)
+    # the toy's pose means nothing: only fitting it to true landmarks brings it near
+    assert reading.refined.landmarks_mpjpe < reading.decoded.landmarks_mpjpe
 
 
 def test_whom_nobody_found_counts_as_not_found(monkeypatch) -> None:
@@ -145,7 +177,7 @@ def test_pictures_of_other_poses_are_not_taken_for_these(kept) -> None:
 
 
 def test_a_blender_that_fails_is_told(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(subprocess, "Popen", _drawing(1, returncode=1))
+    monkeypatch.setattr(subprocess, "Popen", _Drawing(1, returncode=1))
     with pytest.raises(HmvlmError, match=r"blender\.log"):
         render_shots([made_up_figure()], _shots(2), tmp_path)
 

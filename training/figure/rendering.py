@@ -51,7 +51,7 @@ def render_shots(
     log_path = folder / "blender.log"
     with tempfile.TemporaryDirectory(dir=folder) as scratch, log_path.open("wb") as log:
         job_path = Path(scratch) / "job.npz"
-        np.savez(job_path, **job)
+        np.savez(job_path, **job)  # pyright: ignore[reportArgumentType]
         command = [sys.executable, "-m", "training.figure.scene", str(job_path), str(folder)]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
             assert process.stdout is not None
