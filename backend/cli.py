@@ -184,7 +184,7 @@ def _add_gate(verbs: Verbs) -> None:
 
 def _add_fetch(verbs: Verbs) -> None:
     parser = verbs.add_parser("fetch", help="download and check the base models")
-    parser.add_argument("assets", nargs="*", metavar="NAME", help="default: all")
+    parser.add_argument("assets", nargs="*", metavar="NAME", help="default: all that `hmvlm` needs")
     parser.add_argument("--force", action="store_true", help="also what is there already")
     parser.set_defaults(run=_fetch)
 

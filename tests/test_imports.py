@@ -62,6 +62,8 @@ RULES = (
     # starts real Blender; what runs inside it is a program of its own
     Rule("backend.demo", ("backend", "blender_addon"), None, ("torch",)),
     Rule("backend", ("backend", SHARED), None, ("bpy",)),
+    # a program of its own that runs in Blender
+    Rule("training.figure.scene", ("training.figure",), (*BLENDER, "numpy")),
     Rule(
         "training",
         (
