@@ -4,7 +4,7 @@
 import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -100,13 +100,15 @@ def read_shot(
 def _errors(points: np.ndarray, shot: Shot, rotations: Tensor | None = None) -> Errors:
     """Landmarks (33, 3) metres in camera axes, local rotations (1, 22, 3, 3) or None -> errors."""
     ours = about_the_hips(points[list(BODY_LANDMARKS)].astype(np.float64))
-    values = [f(ours, shot.landmarks) for f in (partial(mpjpe, root=None), pa_mpjpe)]
-    joints: list[float | None] = [None, None]
-    if rotations is not None:
-        both = torch.cat([rotations.double(), torch.from_numpy(shot.rotations)[None]])
-        made, true = forward_kinematics(both, both.new_zeros(2, 3))[0][:, :22].numpy()
-        joints = [1000 * float(f(made, true)) for f in (mpjpe, pa_mpjpe)]
-    return Errors(*joints, *(1000 * float(value) for value in values))
+    points_off, points_pa = (
+        1000 * float(f(ours, shot.landmarks)) for f in (partial(mpjpe, root=None), pa_mpjpe)
+    )
+    if rotations is None:
+        return Errors(None, None, points_off, points_pa)
+    both = torch.cat([rotations.double(), torch.from_numpy(shot.rotations)[None]])
+    made, true = forward_kinematics(both, both.new_zeros(2, 3))[0][:, :22].numpy()
+    joints, joints_pa = (1000 * float(f(made, true)) for f in (mpjpe, pa_mpjpe))
+    return Errors(joints, joints_pa, points_off, points_pa)
 
 
 def summarise(shots: Sequence[Shot], readings: Sequence[Reading]) -> dict[str, RenderErrors]:
@@ -138,11 +140,18 @@ def _summary(pairs: Sequence[tuple[Shot, Reading]]) -> RenderErrors:
 
 
 def _mean(errors: Sequence[Errors | None]) -> Errors | None:
-    rows = [astuple(e) for e in errors if e is not None]
+    rows = [e for e in errors if e is not None]
     if not rows:
         return None
-    columns = zip(*rows, strict=True)
-    return Errors(*(None if c[0] is None else round(float(np.mean(c)), 1) for c in columns))
+    joints = [
+        (e.joints_mpjpe, e.joints_pa_mpjpe)
+        for e in rows
+        if e.joints_mpjpe is not None and e.joints_pa_mpjpe is not None
+    ]
+    off, off_pa = np.mean(joints, axis=0).round(1).tolist() if joints else (None, None)
+    points = np.mean([(e.landmarks_mpjpe, e.landmarks_pa_mpjpe) for e in rows], axis=0)
+    points_off, points_pa = points.round(1).tolist()
+    return Errors(off, off_pa, points_off, points_pa)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

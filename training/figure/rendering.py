@@ -35,7 +35,7 @@ def render_shots(
     figures: Sequence["Figure"],
     shots: Sequence["Shot"],
     folder: Path,
-    on_picture: Callable[[int], None] = lambda done: None,
+    on_picture: Callable[[int], object] = lambda done: None,
 ) -> list[Path]:
     """The pictures of all shots, in their order; those that the folder has are not made again.
 
