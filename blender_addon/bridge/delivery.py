@@ -40,13 +40,14 @@ def deliver_kept(session: Session, target: Target) -> bpy.types.Action:
     """Key the motion that was kept onto another target. Raises BridgeError."""
     if session.kept is None:
         raise BridgeError("No motion is waiting to be applied.")
-    waiting = [session.kept]
-    while waiting[0].earlier is not None:
-        waiting.insert(0, waiting[0].earlier)
-    for arrived in waiting:
-        moved = replace(arrived.request, target=target)
-        action = apply(replace(arrived, request=moved), session.model)
-    session.kept, session.problem = None, ""
+    while True:
+        arrived = session.kept
+        moved = replace(arrived, request=replace(arrived.request, target=target))
+        action = apply(moved, session.model)
+        session.kept = arrived.earlier
+        if session.kept is None:
+            break
+    session.problem = ""
     session.note = _note(action)
     return action
 

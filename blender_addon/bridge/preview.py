@@ -14,10 +14,10 @@ import numpy as np
 
 from ..core.blend import frames_of
 from ..core.requests import Request
+from ..core.sequence import CONTEXT_FRAMES
 from ..core.session import Session
 from .action import Keys, check_can_be_keyed
-from .errors import BridgeError
-from .rig_keys import rig_keys
+from .rig_keys import DrivenRig, RigSettings, driven_rig, keys_on
 from .rig_mapping import rig_settings
 
 _MOST_BEHIND = 24  # frames: of more that wait, some are passed over
@@ -34,6 +34,7 @@ class _Show:
     fps: float = 20.0
     next_at: float = 0.0
     failed: bool = False
+    rig: tuple[RigSettings, DrivenRig] | None = None  # read once: that takes longest
 
 
 # Blender calls a timer and handlers, which share no object of ours
@@ -64,8 +65,8 @@ def follow(session: Session, clock: float | None = None) -> None:
         _now.chunks = seen
         try:
             _take(session, scene, armature)
-        except BridgeError:
-            _now.failed = True  # the keys will fail in the same way, and say why
+        except Exception:  # bones that are gone, say: the keys will fail as well, and say why
+            _now.failed = True
             return
     now = time.monotonic() if clock is None else clock
     if _now.shown < len(_now.frames) and now >= _now.next_at:
@@ -112,16 +113,22 @@ def _take(session: Session, scene: bpy.types.Scene, armature: bpy.types.Object) 
     frames = job.motion_so_far() if job is not None else None
     if frames is None or request.order is None:
         return
+    if request.start is not None and frames.num_frames <= CONTEXT_FRAMES:
+        return  # only the past again
     clip = request.order.so_far([*session.parts, frames] if request.part > 0 else [frames])
     have = len(_now.frames)
     if clip.num_frames <= have:
         return
-    check_can_be_keyed(armature)
-    chosen = replace(rig_settings(scene, armature), foot_lock=False)
-    with rig_keys(scene, armature, frames_of(clip, have), chosen, read_only=True) as keys:
-        for i in range(clip.num_frames - have):
-            row = [Keys(k.path, k.group, k.values[min(i, len(k.values) - 1)]) for k in keys]
-            _now.frames.append(row)
+    if _now.rig is None:
+        check_can_be_keyed(armature)
+        chosen = replace(rig_settings(scene, armature), foot_lock=False)
+        with driven_rig(scene, armature, chosen, read_only=True) as driven:
+            _now.rig = chosen, driven
+    chosen, driven = _now.rig
+    keys = keys_on(armature, driven, frames_of(clip, have), chosen)
+    for i in range(clip.num_frames - have):
+        row = [Keys(k.path, k.group, k.values[min(i, len(k.values) - 1)]) for k in keys]
+        _now.frames.append(row)
     _now.fps = clip.fps
 
 

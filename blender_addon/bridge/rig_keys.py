@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.mapping import MappingError, family_named
 from ..core.retarget import retarget_to_rig
+from ..core.rig import Rig
 from ..core.rotation_modes import axis_angles, euler_angles
 from ..shared.motion import Motion
 from .action import Keys, bone_path, check_can_be_keyed, write_action
@@ -75,38 +76,65 @@ def rig_keys(
     The switches are as they were again after an error, and in any case when read_only.
     Raises BridgeError when the mapping does not do.
     """
+    with driven_rig(scene, armature, settings, read_only=read_only) as driven:
+        yield keys_on(armature, driven, motion, settings)
+
+
+@dataclass(frozen=True)
+class DrivenRig:
+    """A rig as it rests, and its switches as they are set for keys: bone, property, value."""
+
+    rig: Rig
+    switches: tuple[tuple[str, str, float], ...]
+
+
+@contextmanager
+def driven_rig(
+    scene: bpy.types.Scene,
+    armature: bpy.types.Object,
+    settings: RigSettings,
+    *,
+    read_only: bool = False,
+) -> Iterator[DrivenRig]:
+    """The rig, read with its switches set; they stay so unless read_only, or after an error."""
     switches = _switches(armature, settings)
     with _switched(armature, switches, read_only):
-        rig = read_rig(armature, scene_depsgraph(scene, armature))
-        try:
-            channels = retarget_to_rig(
-                rig,
-                settings.bones,
-                motion,
-                foot_lock=settings.foot_lock,
-                family=settings.family if settings.ik_targets else "",
-                local_location={bone.name: bone.use_local_location for bone in armature.data.bones},
-            )
-        except MappingError as error:
-            raise BridgeError(f"'{armature.name}': {error}") from error
-        keys = [
-            *_rotation_keys(armature, channels.quaternions, settings),
-            *(
-                Keys(bone_path(name, "location"), name, values)
-                for name, values in channels.locations.items()
-                if _wanted(armature, name, settings)
-            ),
-        ]
-        if not keys:
-            raise BridgeError(
-                "None of the mapped bones is selected: select some in pose mode, or switch off "
-                "'Only Selected Bones'."
-            )
-        keys += [
-            Keys(bone_path(bone, "")[:-1] + f'["{name}"]', bone, np.array([[value]]))
-            for bone, name, value in switches
-        ]
-        yield keys
+        yield DrivenRig(read_rig(armature, scene_depsgraph(scene, armature)), tuple(switches))
+
+
+def keys_on(
+    armature: bpy.types.Object, driven: DrivenRig, motion: Motion, settings: RigSettings
+) -> list[Keys]:
+    """The keys of `motion` on a rig that was read before. Raises BridgeError."""
+    try:
+        channels = retarget_to_rig(
+            driven.rig,
+            settings.bones,
+            motion,
+            foot_lock=settings.foot_lock,
+            family=settings.family if settings.ik_targets else "",
+            local_location={bone.name: bone.use_local_location for bone in armature.data.bones},
+        )
+    except MappingError as error:
+        raise BridgeError(f"'{armature.name}': {error}") from error
+    keys = [
+        *_rotation_keys(armature, channels.quaternions, settings),
+        *(
+            Keys(bone_path(name, "location"), name, values)
+            for name, values in channels.locations.items()
+            if _wanted(armature, name, settings)
+        ),
+    ]
+    if not keys:
+        raise BridgeError(
+            "None of the mapped bones is selected: select some in pose mode, or switch off "
+            "'Only Selected Bones'."
+        )
+    keys += [
+        Keys(bone_path(bone, "")[:-1] + f'["{name}"]', bone, np.array([[value]]))
+        for bone, name, value in driven.switches
+    ]
+    return keys
 
 
 def _switches(armature: bpy.types.Object, settings: RigSettings) -> list[tuple[str, str, float]]:

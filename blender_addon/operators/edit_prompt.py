@@ -44,6 +44,7 @@ def _open(context: bpy.types.Context, text: bpy.types.Text) -> None:
     space = area.spaces.active
     space.text, space.top = text, 0
     space.show_word_wrap, space.show_line_numbers = True, False
+    space.show_syntax_highlight = False
 
 
 class HMVLM_OT_prompt_to_field(bpy.types.Operator):

@@ -52,7 +52,7 @@ def draw_length(column: bpy.types.UILayout, asked: bpy.types.PropertyGroup) -> N
     seconds = row.row(align=True)
     seconds.enabled = not asked.choose_length
     seconds.prop(asked, "seconds")
-    row.prop(asked, "choose_length", text="", icon="AUTO", toggle=True)
+    row.prop(asked, "choose_length", text="Auto", toggle=True)
 
 
 CLASSES = (HMVLM_UL_steps,)

@@ -329,7 +329,7 @@ def test_the_prompt_as_a_text(runtime, armature):
     assert bpy.ops.hmvlm.edit_prompt() == {"FINISHED"}
     text = made().text
     assert text.as_string() == "a person walks"
-    text.write("\nand waves")
+    text.from_string("a person walks\nand waves")
     generate(runtime, seconds=1.0, style="SAD")
     assert made().clips[0].name == "a person walks and waves, sadly"
     assert bpy.ops.hmvlm.prompt_to_field() == {"FINISHED"}
