@@ -58,7 +58,7 @@ def test_it_is_installed_and_loaded(extension):
         "operators": list(OPERATORS),
         "panels": list(PANELS),
         "settings": True,
-        "handlers": 1,
+        "handlers": 2,
         "menu": 1,
     }
 
