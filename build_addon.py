@@ -3,7 +3,9 @@
 
     python build_addon.py [--platform linux-x64|windows-x64|macos-arm64|macos-x64|all] [--out dist]
 
-The zip holds blender_addon/ and the wheels that Blender lacks, for each Python it comes with.
+The zip holds blender_addon/, the wheels that Blender lacks, for each Python it comes with, and the
+backend's own wheel with its weights, which the add-on's installer puts into an environment of its
+own.
 Blender's own command-line tool builds and validates it; it is part of the `bpy` package and runs
 without Blender.
 """
@@ -17,6 +19,8 @@ import sys
 import tempfile
 import tomllib
 from pathlib import Path
+
+import build_backend
 
 ROOT = Path(__file__).resolve().parent
 WHEELS = {"pyzmq": "27.3.0", "msgspec": "0.22.0"}  # numpy comes with Blender
@@ -56,6 +60,7 @@ def build(target: str, out: Path) -> Path:
             ROOT / "blender_addon", source, ignore=shutil.ignore_patterns("__pycache__", "*.pyc")
         )
         wheels = download_wheels(target, source / "wheels")
+        build_backend.write_package(source / "backend")
         lines = "".join(f'  "./wheels/{name}",\n' for name in wheels)
         added = f'platforms = ["{target}"]\nwheels = [\n{lines}]\n\n'
         # keys of the top table have to stand before the first [table]

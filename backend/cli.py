@@ -63,6 +63,17 @@ def _add_serve(verbs: Verbs) -> None:
         metavar="S",
         help="seconds a cancelled job gets before its process is killed (default %(default)s)",
     )
+    parser.add_argument(
+        "--host",
+        default="",
+        metavar="ADDRESS",
+        help="also listen on this address of the machine (0.0.0.0: all), for who has its keys",
+    )
+    parser.add_argument("--port", type=int, default=7788, help="with --host (default %(default)s)")
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="with --host: where its keys are")
+    parser.add_argument(
+        "--new-keys", action="store_true", help="with --host: the old keys open nothing any more"
+    )
     parser.set_defaults(run=_serve)
 
 
@@ -173,7 +184,7 @@ def _add_gate(verbs: Verbs) -> None:
 
 def _add_fetch(verbs: Verbs) -> None:
     parser = verbs.add_parser("fetch", help="download and check the base models")
-    parser.add_argument("assets", nargs="*", metavar="NAME", help="default: all")
+    parser.add_argument("assets", nargs="*", metavar="NAME", help="default: all that `hmvlm` needs")
     parser.add_argument("--force", action="store_true", help="also what is there already")
     parser.set_defaults(run=_fetch)
 
@@ -226,6 +237,11 @@ def _serve(options: argparse.Namespace) -> int:
     from blender_addon.shared.connection import default_connection_file
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    network = None
+    if options.host:
+        from backend import network_keys
+
+        network = network_keys.prepare(options.host, options.port, options.keys, options.new_keys)
     settings = ServerSettings(
         connection_file=(options.connection_file or default_connection_file()).absolute(),
         engine=options.engine or DEFAULT_ENGINE,
@@ -233,6 +249,7 @@ def _serve(options: argparse.Namespace) -> int:
         parent_pid=options.parent_pid,
         launch_id=options.launch_id,
         limits=SchedulerLimits(cancel_grace_s=options.cancel_grace),
+        network=network,
     )
     serve(settings)
     return 0

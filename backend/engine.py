@@ -56,7 +56,10 @@ class Task(Protocol):
 
 
 class Engine(Protocol):
-    """device is known after `load`; `load` may be called again after it failed."""
+    """device is known after `load`; `load` may be called again after it failed.
+
+    An engine may also have a `model_name`, which the add-on shows once the model is loaded.
+    """
 
     tasks: Mapping[str, Task]
     device: str

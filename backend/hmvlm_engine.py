@@ -38,12 +38,14 @@ class HmvlmEngine:
         self._options = options
         self._model: Any = None
         self.device = ""
+        self.model_name = ""
         self.tasks: Mapping[str, Task] = {
             "text_to_motion": TextToMotion(self),
             "pose": Pose(self),
             "describe": Describe(self),
             "describe_motion": DescribeMotion(self),
             "track": Track(lambda: self.model),
+            "people": People(),
             "chat": Chat(self),
             "gate": Gate(self),
         }
@@ -73,6 +75,7 @@ class HmvlmEngine:
         progress(0.5, "loading model")
         self._model = load_hmvlm(self._options.weights, device=device)
         self.device = device
+        self.model_name = _title(self._model.config.base_model)
         progress(1.0, "model loaded")
 
     def _fetch(self, progress: Callable[[float, str], None]) -> None:
@@ -88,6 +91,14 @@ class HmvlmEngine:
         for name in (config.base_model, config.gate.encoder):
             if name in assets.ASSETS:
                 assets.ensure(name, lambda done, message: progress(0.5 * done, message))
+
+
+def _title(base_model: str) -> str:
+    from backend import assets
+
+    if base_model in assets.ASSETS:
+        return assets.get(base_model).title
+    return base_model.rsplit("/", 1)[-1]
 
 
 # --- text to motion ---------------------------------------------------------------------------
@@ -242,6 +253,40 @@ def parse_pose(params: Params, arrays: Arrays) -> PoseParams:
         top_p=request.top_p,
         samples=request.samples,
     )
+
+
+class People:
+    """Who is in a picture, the largest person first.
+
+    params: image, a path on this computer, or the array `image` as for a pose. Result: boxes
+    (K, 4) pixels, scores (K,), picture (N,) the bytes of a JPEG of the upright picture, size
+    (width, height) that the boxes are in.
+    """
+
+    def __init__(self) -> None:
+        self._networks: Any = None
+
+    def check(self, params: Params, arrays: Arrays) -> None:
+        validate_pose(parse_pose(params, arrays))
+
+    def run(self, params: Params, arrays: Arrays, job: JobContext) -> Output:
+        import numpy as np
+
+        from backend import assets
+        from backend.tasks.person_boxes import person_boxes
+        from backend.vision.blazepose import BlazePose
+
+        if self._networks is None:
+            folder = assets.ensure("blazepose", lambda done, say: job.progress(0.5 * done, say))
+            self._networks = BlazePose(folder)
+        job.progress(0.5, "Looking for people")
+        found = person_boxes(parse_pose(params, arrays).image, self._networks)
+        seen = {
+            "boxes": found.boxes.astype("float32"),
+            "scores": found.scores.astype("float32"),
+            "picture": np.frombuffer(found.jpeg, dtype=np.uint8),
+        }
+        return Output({"size": [int(side) for side in found.size]}, seen)
 
 
 # --- chat -------------------------------------------------------------------------------------

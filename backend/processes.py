@@ -28,6 +28,14 @@ class ParentWatch:
             return True
 
 
+def memory_of(pid: int) -> int:
+    """Bytes that a process holds in memory; 0 when it is gone."""
+    try:
+        return psutil.Process(pid).memory_info().rss if pid else 0
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return 0
+
+
 class FileLock:
     """An advisory lock that the system lets go of when its holder ends, however it ends."""
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server process: one loop over three sockets, which never computes and never waits.
 
-Clients talk to a ROUTER socket on loopback; the worker to another; ZeroMQ itself asks on a third
-who may connect. Torch is never imported here.
+Clients talk to a ROUTER socket on loopback, and on the network if that is asked for; the worker to
+another; ZeroMQ itself asks on a third who may connect. Torch is never imported here.
 """
 
 import logging
@@ -19,7 +19,8 @@ import zmq
 
 from backend.engine import DEFAULT_ENGINE, EngineOptions, create_engine
 from backend.errors import HmvlmError
-from backend.processes import FileLock, ParentWatch
+from backend.network_keys import NetworkSettings
+from backend.processes import FileLock, ParentWatch, memory_of
 from backend.scheduler import Effect, KillWorker, Scheduler, SchedulerLimits, Send, StartJob
 from backend.version import package_version
 from backend.worker_link import ZAP_DOMAIN as WORKER_DOMAIN
@@ -58,7 +59,10 @@ class AlreadyServedError(HmvlmError):
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """engine: "module:function"; parent_pid: stop when that process is gone."""
+    """engine: "module:function"; parent_pid: stop when that process is gone.
+
+    network: where to listen beside loopback, and with which keys; None: nowhere.
+    """
 
     connection_file: Path
     engine: str = DEFAULT_ENGINE
@@ -66,6 +70,7 @@ class ServerSettings:
     parent_pid: int | None = None
     launch_id: str = ""
     limits: SchedulerLimits = field(default_factory=SchedulerLimits)
+    network: NetworkSettings | None = None
 
 
 class Server:
@@ -102,15 +107,19 @@ class Server:
         # fresh keys for each run: an old file opens nothing
         server_public, server_secret = zmq.curve_keypair()
         client_public, client_secret = zmq.curve_keypair()
+        keys = [client_public]
+        network = self._settings.network
+        if network is not None:  # typed in by people: this key stays the same
+            server_public = network.keys.server_public.encode()
+            server_secret = network.keys.server_secret.encode()
+            keys.append(network.keys.access_public.encode())
         context = zmq.Context()
         options = self._settings.options
         self._worker = WorkerLink(
             context, self._settings.engine, options.device, str(options.weights or "")
         )
-        zap = ZapHandler(
-            context, {CLIENT_DOMAIN: client_public, WORKER_DOMAIN: self._worker.public_key}
-        )
-        self._clients = _bind(context, server_secret)
+        zap = ZapHandler(context, {CLIENT_DOMAIN: keys, WORKER_DOMAIN: [self._worker.public_key]})
+        self._clients = _bind(context, server_secret, network)
         poller = zmq.Poller()
         for socket in (zap.socket, self._clients, self._worker.socket):
             poller.register(socket, zmq.POLLIN)
@@ -253,7 +262,7 @@ class Server:
         self._apply(self._scheduler.submit(submit, buffers, client))
 
     def _report(self) -> protocol.StatusReport:
-        state = self._worker.state
+        state, info = self._worker.state, self._worker.info
         if state == "ready":
             state = "busy" if self._scheduler.running else "idle"
         return protocol.StatusReport(
@@ -261,11 +270,16 @@ class Server:
             pid=os.getpid(),
             uptime_s=time.monotonic() - self._started,
             worker=state,
-            worker_pid=self._worker.info.pid,
-            model=self._worker.info.model,
-            device=self._worker.info.device,
+            worker_pid=info.pid,
+            model=info.model,
+            device=info.device,
             running=self._scheduler.running or "",
             queued=self._scheduler.queued,
+            model_name=info.model_name,
+            device_name=info.device_name,
+            memory_bytes=memory_of(info.pid),
+            device_memory_bytes=info.device_memory_bytes,
+            device_memory_total=info.device_memory_total,
         )
 
     # --- what is done about it ----------------------------------------------------------------
@@ -307,7 +321,9 @@ def serve(settings: ServerSettings) -> None:
     server.run()
 
 
-def _bind(context: "zmq.Context[Any]", secret: bytes) -> "zmq.Socket[Any]":
+def _bind(
+    context: "zmq.Context[Any]", secret: bytes, network: NetworkSettings | None
+) -> "zmq.Socket[Any]":
     socket = context.socket(zmq.ROUTER)
     socket.linger = 0
     socket.router_mandatory = True  # so that we learn when a client is gone
@@ -318,7 +334,19 @@ def _bind(context: "zmq.Context[Any]", secret: bytes) -> "zmq.Socket[Any]":
     socket.zap_domain = CLIENT_DOMAIN
     socket.curve_server = True
     socket.curve_secretkey = secret
-    socket.bind("tcp://127.0.0.1:*")
+    if network is not None:
+        try:
+            socket.ipv6 = ":" in network.host
+            socket.bind(network.endpoint)
+        except zmq.ZMQError as error:
+            context.destroy(linger=0)
+            raise HmvlmError(
+                f"{network.endpoint} cannot be listened on ({error}): name an address of this "
+                "machine with --host (0.0.0.0 for all of them) and a free --port."
+            ) from error
+        log.info("also listening on %s", network.endpoint)
+        socket.ipv6 = False
+    socket.bind("tcp://127.0.0.1:*")  # last, so that it is the endpoint in the file
     return socket
 
 

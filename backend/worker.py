@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 import zmq
 
+from backend.device_memory import device_memory
 from backend.engine import Arrays, Engine, EngineOptions, create_engine
 from backend.errors import Cancelled, HmvlmError
 from backend.worker_messages import ToWorker, WorkerSettings, WorkerState
@@ -40,6 +41,7 @@ class Worker:
         self._codec: Codec[Any] = Codec(ToWorker)
         self._cancelled: set[str] = set()
         self._stopping = False
+        self._model = ""
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         self._socket.linger = 1000  # the last result must not be lost when we are told to stop
@@ -59,7 +61,19 @@ class Worker:
 
     def announce(self, model: str) -> None:
         """Tell the server what state the model is in."""
-        self.send(WorkerState(os.getpid(), model, self._engine.device))
+        memory = device_memory(self._engine.device)
+        self._model = model
+        self.send(
+            WorkerState(
+                os.getpid(),
+                model,
+                self._engine.device,
+                getattr(self._engine, "model_name", ""),  # not every engine has one
+                memory.name,
+                memory.used,
+                memory.total,
+            )
+        )
 
     def send(self, message: msgspec.Struct, buffers: list[bytes] | None = None) -> None:
         self._socket.send_multipart(encode(message, buffers or []))
@@ -98,6 +112,7 @@ class Worker:
         except Exception as error:
             self.send(_error_event(error, submit.job_id))
         self._cancelled.discard(submit.job_id)
+        self.announce(self._model)  # its memory has changed
         log.info("%s %s: %.2f s", submit.task, submit.job_id, time.monotonic() - started)
 
     def _load(self, job: "_Job", share: float) -> None:

@@ -33,6 +33,10 @@ class WorkerState(msgspec.Struct, frozen=True, tag="worker_state"):
     pid: int
     model: str = "not loaded"
     device: str = ""
+    model_name: str = ""
+    device_name: str = ""
+    device_memory_bytes: int = 0
+    device_memory_total: int = 0
 
 
 ToWorker = protocol.Submit | protocol.Cancel | protocol.Shutdown

@@ -2,10 +2,12 @@
 """Who may connect: ZeroMQ asks on an inproc socket (ZAP, RFC 27), and this answers.
 
 CURVE alone proves the server to the client; only with this does the server refuse a client that
-does not hold the key from the connection file. Served from the same poll loop as everything else.
+does not hold a key that is on the list: the one in the connection file, and for a server that
+listens on the network the access key. Served from the same poll loop as everything else.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import zmq
@@ -14,12 +16,18 @@ from zmq.utils import z85
 ADDRESS = "inproc://zeromq.zap.01"
 VERSION = b"1.0"
 
+log = logging.getLogger("hmvlm.server")
+
 
 class ZapHandler:
-    """allowed: ZAP domain -> the one public key (Z85) that may connect to sockets of it."""
+    """allowed: ZAP domain -> the public keys (Z85) that may connect to sockets of it."""
 
-    def __init__(self, context: "zmq.Context[Any]", allowed: Mapping[bytes, bytes]) -> None:
-        self._allowed = {domain: z85.decode(key) for domain, key in allowed.items()}
+    def __init__(
+        self, context: "zmq.Context[Any]", allowed: Mapping[bytes, Collection[bytes]]
+    ) -> None:
+        self._allowed = {
+            domain: {z85.decode(key) for key in keys} for domain, keys in allowed.items()
+        }
         self.socket = context.socket(zmq.ROUTER)
         self.socket.linger = 0
         self.socket.bind(ADDRESS)
@@ -36,11 +44,14 @@ class ZapHandler:
             self.socket.send_multipart([*route, *self._answer(request)], zmq.NOBLOCK)
 
     def _answer(self, request: list[bytes]) -> list[bytes]:
-        version, request_id, domain, _address, _identity, mechanism, *credentials = request
+        version, request_id, domain, address, _identity, mechanism, *credentials = request
         accepted = (
             version == VERSION
             and mechanism == b"CURVE"
-            and credentials == [self._allowed.get(domain)]
+            and len(credentials) == 1
+            and credentials[0] in self._allowed.get(domain, ())
         )
+        if not accepted:
+            log.warning("refused a client at %s: unknown key", address.decode("ascii", "replace"))
         code, text = (b"200", b"OK") if accepted else (b"400", b"unknown key")
         return [VERSION, request_id, code, text, b"", b""]

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import bpy
 
-from .shared.connection import default_connection_file
+from .core.installer import default_root
+from .core.network import network_connection
+from .shared.connection import ConnectionFileError, ConnectionInfo, default_connection_file
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class HmvlmPreferences(bpy.types.AddonPreferences):
@@ -13,11 +17,48 @@ class HmvlmPreferences(bpy.types.AddonPreferences):
 
     bl_idname = __package__ or "blender_addon"
 
-    backend_path: bpy.props.StringProperty(  # type: ignore[valid-type]
+    where: bpy.props.EnumProperty(  # type: ignore[valid-type]
         name="Backend",
+        description="Which computer runs the model",
+        items=(
+            ("LOCAL", "This Computer", "The backend runs here; Blender starts and stops it"),
+            (
+                "NETWORK",
+                "Another Machine",
+                "A backend of the studio, started with `hmvlm serve --host`",
+            ),
+        ),
+    )
+    address: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Address",
+        description="The other machine's name or address, as its backend shows it",
+    )
+    port: bpy.props.IntProperty(  # type: ignore[valid-type]
+        name="Port",
+        description="The port that the other machine's backend shows",
+        default=7788,
+        min=1,
+        max=65535,
+    )
+    server_key: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Server Key",
+        description="By this key Blender knows that it talks to the right machine",
+    )
+    access_key: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Access Key",
+        description="The secret that lets you in; it is kept in Blender's preferences",
+        subtype="PASSWORD",
+    )
+    install_folder: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Install Folder",
+        description="Where the backend is installed. Empty: the user's own place for data",
+        subtype="DIR_PATH",
+    )
+    backend_path: bpy.props.StringProperty(  # type: ignore[valid-type]
+        name="Existing",
         description=(
             "The folder of the HMVLM project (with its .venv), or a Python that has it "
-            "installed. Empty: the `hmvlm` command of this computer"
+            "installed. Empty: the one that was installed here, or the `hmvlm` command"
         ),
         subtype="FILE_PATH",
     )
@@ -36,14 +77,36 @@ class HmvlmPreferences(bpy.types.AddonPreferences):
         given = self.connection_file.strip()
         return Path(bpy.path.abspath(given)) if given else default_connection_file()
 
+    def install_root(self) -> Path:
+        """Where the installer works."""
+        given = self.install_folder.strip()
+        return Path(bpy.path.abspath(given)) if given else default_root()
+
+    def network_connection(self) -> ConnectionInfo:
+        """The way to the other machine. Raises ConnectionFileError."""
+        if not bpy.app.online_access and self.address.strip() not in LOOPBACK:
+            raise ConnectionFileError(
+                "Blender is set to work offline: switch on Allow Online Access in Edit > "
+                "Preferences > System to use a backend on another machine."
+            )
+        return network_connection(self.address, self.port, self.server_key, self.access_key)
+
     def draw(self, context: bpy.types.Context) -> None:
-        """The three settings."""
+        """Which computer, and how to start or reach the backend there."""
         layout = self.layout
         layout.use_property_split = True
-        layout.prop(self, "backend_path")
-        layout.prop(self, "connection_file")
-        layout.prop(self, "arguments")
+        layout.row().prop(self, "where", expand=True)
+        if self.where == "NETWORK":
+            self.draw_network(layout)
+        else:
+            for name in ("install_folder", "backend_path", "connection_file", "arguments"):
+                layout.prop(self, name)
         layout.label(text="Changes take effect when the backend is started next.", icon="INFO")
+
+    def draw_network(self, layout: bpy.types.UILayout) -> None:
+        """What is typed in from the other machine's screen."""
+        for name in ("address", "port", "server_key", "access_key"):
+            layout.prop(self, name)
 
 
 def preferences() -> HmvlmPreferences:

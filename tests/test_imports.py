@@ -31,7 +31,7 @@ class Rule:
 
 SHARED = "blender_addon.shared"
 CLIENT = ("blender_addon.shared", "blender_addon.core")
-BLENDER = ("bpy", "bpy_extras", "mathutils", "gpu", "blf", "bl_ui")
+BLENDER = ("bpy", "bpy_extras", "mathutils", "gpu", "gpu_extras", "blf", "bl_ui")
 NO_TORCH = ("torch", "transformers", "bpy")
 SERVER = Rule("backend.server", ("backend", SHARED), ("zmq", "msgspec", "numpy"), NO_TORCH)
 
@@ -45,6 +45,9 @@ RULES = (
     Rule("backend.zap", SERVER.own, SERVER.outside, NO_TORCH),
     Rule("backend.worker_link", SERVER.own, SERVER.outside, NO_TORCH),
     Rule("backend.worker_messages", SERVER.own, SERVER.outside, NO_TORCH),
+    Rule(
+        "backend.network_keys", SERVER.own, ("zmq", "msgspec", "platformdirs", "psutil"), NO_TORCH
+    ),
     Rule("backend.processes", SERVER.own, ("psutil",), NO_TORCH),
     Rule("backend.tasks.requests", SERVER.own, ("numpy", "msgspec"), NO_TORCH),
     Rule("backend.tasks.follow_ups", SERVER.own, (), NO_TORCH),
@@ -54,10 +57,13 @@ RULES = (
     Rule("backend.chat_cli", ("backend", *CLIENT), None, NO_TORCH),
     Rule("backend.pose_cli", ("backend", *CLIENT), None, NO_TORCH),
     Rule("backend.track_cli", ("backend", *CLIENT), None, NO_TORCH),
+    Rule("backend.describe_cli", ("backend", *CLIENT), None, NO_TORCH),
     Rule("backend.doctor", ("backend", *CLIENT), None, NO_TORCH),
     # starts real Blender; what runs inside it is a program of its own
     Rule("backend.demo", ("backend", "blender_addon"), None, ("torch",)),
     Rule("backend", ("backend", SHARED), None, ("bpy",)),
+    # a program of its own that runs in Blender
+    Rule("training.figure.scene", ("training.figure",), (*BLENDER, "numpy")),
     Rule(
         "training",
         (

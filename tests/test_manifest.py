@@ -33,7 +33,7 @@ def test_what_blender_reads(manifest, pyproject):
     assert manifest["license"] == ["SPDX:GPL-3.0-or-later"]
     assert manifest["tags"] == ["Animation"]
     assert manifest["version"] == pyproject["project"]["version"]
-    assert set(manifest["permissions"]) == {"network", "files"}
+    assert set(manifest["permissions"]) == {"network", "files", "clipboard"}
     for reason in [manifest["tagline"], *manifest["permissions"].values()]:
         assert len(reason) <= 64
         assert not reason.endswith(".")
@@ -74,9 +74,17 @@ def fake_download(command: list[str]) -> None:
             pass
 
 
+def fake_package(folder: Path) -> None:
+    """In place of the backend, whose weights take seconds to pack."""
+    folder.mkdir()
+    for name in ("hmvlm-0.1.0-py3-none-any.whl", "constraints.txt"):
+        (folder / name).touch()
+
+
 @pytest.mark.parametrize("platform", ["linux-x64", "windows-x64"])
 def test_build(platform, tmp_path, monkeypatch):
     monkeypatch.setattr(build_addon, "_run", fake_download)
+    monkeypatch.setattr(build_addon.build_backend, "write_package", fake_package)
     path = build_addon.build(platform, tmp_path)
     assert path.name == f"hmvlm-0.1.0-{platform.replace('-', '_')}.zip"
     with zipfile.ZipFile(path) as archive:
@@ -85,6 +93,7 @@ def test_build(platform, tmp_path, monkeypatch):
     assert inside["platforms"] == [platform]
     assert "registration.py" in names
     assert "shared/protocol.py" in names
+    assert {"backend/hmvlm-0.1.0-py3-none-any.whl", "backend/constraints.txt"} <= set(names)
     assert not [name for name in names if "__pycache__" in name]
     # a Python each, by name: Blender 5.2 refuses abi3 beside cp311
     pythons = sorted(name.split("-")[2] for name in inside["wheels"])

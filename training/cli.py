@@ -22,6 +22,7 @@ EVALUATIONS = {
     "pose-tokenizer": ("training.evaluate_pose_tokenizer", "poses through codes and back, in mm"),
     "pose": ("training.evaluate_pose", "poses from landmarks before and after refine, in mm"),
     "describe": ("training.evaluate_describe", "captions of clips: action, side, BLEU, CIDEr"),
+    "pose-renders": ("training.evaluate_pose_renders", "poses from rendered people, in mm"),
     "semantic": ("training.evaluate_semantic", "does the motion do what the prompt says"),
     "gate": ("training.evaluate_gate", "are general prompts left to the base model"),
     "dialogue": ("training.evaluate_dialogue", "are answers still the base model's"),

@@ -11,6 +11,7 @@ from backend.model.quantising import QUANTISATIONS
 from .gating import GateWeights
 from .instruct import train_instruct
 from .instruct_config import DEFAULTS, resolve
+from .instruct_data import SampleSettings
 from .instruct_settings import TASKS, InstructSettings
 from .loops import PRECISIONS
 from .mixture_arguments import add_mixture_arguments, read_mixture
@@ -59,6 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pose-batch", type=int, help="people a step (default 32)")
     parser.add_argument("--clip-batch", type=int, help="clips to describe a step (default 12)")
     parser.add_argument(
+        "--composite-share", type=float, help="motion clips of two actions (default 0.25)"
+    )
+    parser.add_argument(
         "--micro-batch", type=int, help="sequences that a process computes at once (default: all)"
     )
     parser.add_argument("--lora-rate", type=float, help="default 2e-3")
@@ -102,6 +106,7 @@ def read_arguments(args: argparse.Namespace) -> InstructSettings:
         moe=read_mixture(argparse.Namespace(**values)),
         layout=LayoutConfig(values["layout"], values["delays"]),
         gate=GateWeights(values["gate_eta"], values["gate_motion"], values["gate_balance"]),
+        samples=SampleSettings(composite_share=values["composite_share"]),
         resume=not args.fresh,
         **{
             key: values[key]

@@ -13,6 +13,7 @@ DEFAULTS: dict[str, Any] = {
     "tasks": ("motion",),
     "pose_batch": 32,
     "clip_batch": 12,
+    "composite_share": 0.25,
     "base_model": "smollm2",
     "quantise": None,
     "experts": 5,

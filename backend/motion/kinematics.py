@@ -158,7 +158,8 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     dot = (a * b).sum(dim=-1, keepdim=True)
     b = torch.where(dot < 0, -b, b)
     t = t[..., None]
-    near = dot.abs() > 1 - 5e-13
+    # in single precision 1 - 5e-13 is 1, and equal quaternions would be divided by zero
+    near = dot.abs() > 1 - max(5e-13, 2 * torch.finfo(dot.dtype).eps)
     # arccos has no slope at 1: those rows get a harmless angle and are interpolated linearly
     angle = torch.arccos(torch.where(near, 0.5, dot.abs()))
     sine = torch.sin(angle)

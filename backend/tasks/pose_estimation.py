@@ -35,7 +35,8 @@ class PoseResult:
     into the camera faces +Z. camera: (3, 3) world to camera axes (x right, y down, z away), and
     root_camera: (3,) axis-angle of the pelvis in these. landmarks: what BlazePose found, pixels of
     the picture; joints_image: (22, 2) pixels, the pose's joints. error_pixels: mean distance of the
-    pose's landmarks from BlazePose's, weighed by visibility. codes: (P,). alpha: (E,).
+    pose's landmarks from BlazePose's, weighed by visibility. codes: (P,). alpha: (E,). fitted: the
+    pose (B = 1) before and after the refine step, in camera axes.
     """
 
     motion: Motion
@@ -47,6 +48,7 @@ class PoseResult:
     codes: np.ndarray
     alpha: list[float]
     seed: int
+    fitted: FittedPoses
 
 
 def pose_estimation(
@@ -143,4 +145,5 @@ def _result(
         codes=codes[int(fitted.sample[0])].numpy(),
         alpha=[float(a) for a in alpha[0]],
         seed=seed,
+        fitted=fitted,
     )

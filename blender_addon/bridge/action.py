@@ -90,17 +90,10 @@ def write_action(
 
     as_layer: put it on an NLA track of its own, over an action that is pushed down under it.
     """
-    length = max(len(key.values) for key in keys)
-    frames = start_frame + np.arange(length, dtype=np.float64)
-    action = bpy.data.actions.new(_clip_name(action_name))
+    action, slot = new_action(
+        keys, slot_name=armature.name, start_frame=start_frame, action_name=action_name
+    )
     try:
-        slot, new_curve = _curve_maker(action, armature.name)
-        for key in keys:
-            for i in range(key.values.shape[1]):
-                curve = new_curve(key.path, i, key.group)
-                _set_keys(curve, frames[: len(key.values)], key.values[:, i])
-        action.use_frame_range = True
-        action.frame_start, action.frame_end = frames[0], frames[-1]
         if as_layer:
             _add_layer(armature, action, slot, start_frame)
         else:
@@ -109,6 +102,27 @@ def write_action(
         bpy.data.actions.remove(action)
         raise
     return action
+
+
+def new_action(
+    keys: Sequence[Keys], *, slot_name: str, start_frame: int, action_name: str
+) -> tuple[bpy.types.Action, "bpy.types.ActionSlot | None"]:
+    """An action with these keys that nothing is assigned to yet, and its slot (None before 4.4)."""
+    length = max(len(key.values) for key in keys)
+    frames = start_frame + np.arange(length, dtype=np.float64)
+    action = bpy.data.actions.new(_clip_name(action_name))
+    try:
+        slot, new_curve = _curve_maker(action, slot_name)
+        for key in keys:
+            for i in range(key.values.shape[1]):
+                curve = new_curve(key.path, i, key.group)
+                _set_keys(curve, frames[: len(key.values)], key.values[:, i])
+        action.use_frame_range = True
+        action.frame_start, action.frame_end = frames[0], frames[-1]
+    except Exception:
+        bpy.data.actions.remove(action)
+        raise
+    return action, slot
 
 
 def check_can_be_keyed(armature: bpy.types.Object) -> None:

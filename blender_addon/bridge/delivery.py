@@ -3,14 +3,18 @@
 
 import traceback
 from dataclasses import replace
+from typing import Any
 
 import bpy
 
-from ..core.session import Arrived, Session, Target
+from ..core.requests import Arrived, Target
+from ..core.session import Session
 from ..shared.motion import Motion
+from . import clips
 from .action import keyframe_motion, scene_fps
 from .armature import is_smpl_armature
 from .errors import BridgeError
+from .join_action import join_keys
 from .rig_keys import keyframe_rig
 from .rig_mapping import rig_settings
 
@@ -20,7 +24,7 @@ _KEPT = "The motion is kept: select an armature and press Apply Kept Motion."
 def deliver(session: Session, arrived: Arrived) -> bpy.types.Action | None:
     """Key an arrived motion; when that cannot be, the session keeps it and says why."""
     try:
-        action = apply(arrived)
+        action = apply(arrived, session.model)
     except BridgeError as error:
         session.keep(arrived, f"{error} {_KEPT}")
         return None
@@ -36,16 +40,22 @@ def deliver_kept(session: Session, target: Target) -> bpy.types.Action:
     """Key the motion that was kept onto another target. Raises BridgeError."""
     if session.kept is None:
         raise BridgeError("No motion is waiting to be applied.")
-    arrived = session.kept
-    action = apply(replace(arrived, request=replace(arrived.request, target=target)))
-    session.kept, session.problem = None, ""
+    while True:
+        arrived = session.kept
+        moved = replace(arrived, request=replace(arrived.request, target=target))
+        action = apply(moved, session.model)
+        session.kept = arrived.earlier
+        if session.kept is None:
+            break
+    session.problem = ""
     session.note = _note(action)
     return action
 
 
-def apply(arrived: Arrived) -> bpy.types.Action:
-    """Key an arrived motion and make it one undo step.
+def apply(arrived: Arrived, model: str = "") -> bpy.types.Action:
+    """Key an arrived motion, enter it into the clips and make it one undo step.
 
+    Of several that were asked for at once, the first is shown and the others wait in the list.
     Raises BridgeError, with nothing changed, when its target is gone or cannot take it.
     """
     target = arrived.request.target
@@ -54,14 +64,25 @@ def apply(arrived: Arrived) -> bpy.types.Action:
     scene = bpy.data.scenes.get(target.scene)
     armature = bpy.data.objects.get(target.armature)
     if scene is None or armature is None or scene.objects.get(target.armature) is None:
-        raise BridgeError(f"The armature '{target.armature}' is gone.")
-    action = key(scene, armature, arrived.motion, target.start_frame, arrived.request.prompt)
-    if target.fit_range:
-        # set end first: Blender pulls the end along when the start passes it
-        scene.frame_end = max(int(action.frame_end), target.start_frame)
-        scene.frame_start = target.start_frame
-        scene.frame_end = max(int(action.frame_end), target.start_frame)
-    _push_undo(f"HMVLM: {action.name}")
+        gone = f"The armature '{target.armature}' is gone." if target.armature else ""
+        raise BridgeError(gone or "No armature was selected.")
+    order, before = arrived.request.order, clips.assigned(armature)
+    name = arrived.request.prompt if order is None else order.name
+    action = key(scene, armature, arrived.motion, target.start_frame, name)
+    end, loops = int(action.frame_end), order is not None and order.finish.loop
+    whole = armature.animation_data.action == action  # not a layer
+    if target.into_action and whole and before[0] is not None:
+        join_keys(action, *before, target.start_frame, end)
+    action.use_cyclic = loops
+    clip = clips.record(scene, armature, action, arrived, before, model)
+    if order is not None and order.number > 1:
+        _wait(scene, clip, before)
+    else:
+        clips.choose(scene, clip)
+        if target.fit_range:
+            # the last frame of a loop is its first one again
+            _fit_range(scene, action, target, end - 1 if loops else end)
+    push_undo(f"HMVLM: {action.name}")
     return action
 
 
@@ -85,11 +106,30 @@ def key(
     return keyframe_rig(scene, armature, motion, chosen, **where)
 
 
+def _wait(scene: bpy.types.Scene, clip: Any, before: tuple[bpy.types.Action | None, str]) -> None:
+    """The armature goes on as it did before this clip was keyed."""
+    layers = clips.layers(clip)
+    for track in layers:
+        track.mute = True
+    if not layers:
+        clips.assign(clip.armature, *before)
+
+
+def _fit_range(scene: bpy.types.Scene, action: bpy.types.Action, target: Target, end: int) -> None:
+    start = min(target.start_frame, int(action.frame_start))
+    end = max(end, start) if not target.into_action else int(action.frame_end)
+    # set end first: Blender pulls the end along when the start passes it
+    scene.frame_end = end
+    scene.frame_start = start
+    scene.frame_end = end
+
+
 def _note(action: bpy.types.Action) -> str:
     return f"Keyed frames {action.frame_start:.0f} to {action.frame_end:.0f}"
 
 
-def _push_undo(message: str) -> None:
+def push_undo(message: str) -> None:
+    """Make what was changed since the last step one that can be undone."""
     manager = bpy.context.window_manager
     if bpy.context.window is None and manager is not None and manager.windows:
         with bpy.context.temp_override(window=manager.windows[0]):  # a timer has no window

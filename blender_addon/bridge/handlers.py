@@ -4,7 +4,7 @@
 import bpy
 from bpy.app.handlers import persistent
 
-from . import runtime
+from . import preview, runtime
 
 
 @persistent
@@ -13,13 +13,29 @@ def on_file_loaded(*_: object) -> None:
     session = runtime.peek()
     if session is not None:
         session.forget_target()
+    preview.restore()
+
+
+@persistent
+def put_poses_back(*_: object) -> None:
+    """A step of undo or a file that is saved must not hold the pose of a preview."""
+    preview.restore()
+
+
+def _lists() -> tuple[list, ...]:
+    handlers = bpy.app.handlers
+    return handlers.save_pre, handlers.undo_post, handlers.redo_post
 
 
 def register() -> None:
-    """Listen for files being opened."""
+    """Listen for files being opened and saved, and for undo."""
     bpy.app.handlers.load_post.append(on_file_loaded)
+    for handlers in _lists():
+        handlers.append(put_poses_back)
 
 
 def unregister() -> None:
     """The inverse of `register`."""
     bpy.app.handlers.load_post.remove(on_file_loaded)
+    for handlers in _lists():
+        handlers.remove(put_poses_back)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..core.mapping import MappingError, family_named
 from ..core.retarget import retarget_to_rig
+from ..core.rig import Rig
 from ..core.rotation_modes import axis_angles, euler_angles
 from ..shared.motion import Motion
 from .action import Keys, bone_path, check_can_be_keyed, write_action
@@ -49,37 +50,7 @@ def keyframe_rig(
     Raises BridgeError, with nothing changed, when the armature or its mapping does not do.
     """
     check_can_be_keyed(armature)
-    switches = _switches(armature, settings)
-    with _switched(armature, switches):
-        rig = read_rig(armature, _depsgraph(scene, armature))
-        try:
-            channels = retarget_to_rig(
-                rig,
-                settings.bones,
-                motion.resampled(fps),
-                foot_lock=settings.foot_lock,
-                family=settings.family if settings.ik_targets else "",
-                local_location={bone.name: bone.use_local_location for bone in armature.data.bones},
-            )
-        except MappingError as error:
-            raise BridgeError(f"'{armature.name}': {error}") from error
-        keys = [
-            *_rotation_keys(armature, channels.quaternions, settings),
-            *(
-                Keys(bone_path(name, "location"), name, values)
-                for name, values in channels.locations.items()
-                if _wanted(armature, name, settings)
-            ),
-        ]
-        if not keys:
-            raise BridgeError(
-                "None of the mapped bones is selected: select some in pose mode, or switch off "
-                "'Only Selected Bones'."
-            )
-        keys += [
-            Keys(bone_path(bone, "")[:-1] + f'["{name}"]', bone, np.array([[value]]))
-            for bone, name, value in switches
-        ]
+    with rig_keys(scene, armature, motion.resampled(fps), settings) as keys:
         action = write_action(
             armature,
             keys,
@@ -89,6 +60,81 @@ def keyframe_rig(
         )
     armature.update_tag()
     return action
+
+
+@contextmanager
+def rig_keys(
+    scene: bpy.types.Scene,
+    armature: bpy.types.Object,
+    motion: Motion,
+    settings: RigSettings,
+    *,
+    read_only: bool = False,
+) -> Iterator[list[Keys]]:
+    """The keys of `motion` on the mapped bones, a row a frame, with the rig's switches set for it.
+
+    The switches are as they were again after an error, and in any case when read_only.
+    Raises BridgeError when the mapping does not do.
+    """
+    with driven_rig(scene, armature, settings, read_only=read_only) as driven:
+        yield keys_on(armature, driven, motion, settings)
+
+
+@dataclass(frozen=True)
+class DrivenRig:
+    """A rig as it rests, and its switches as they are set for keys: bone, property, value."""
+
+    rig: Rig
+    switches: tuple[tuple[str, str, float], ...]
+
+
+@contextmanager
+def driven_rig(
+    scene: bpy.types.Scene,
+    armature: bpy.types.Object,
+    settings: RigSettings,
+    *,
+    read_only: bool = False,
+) -> Iterator[DrivenRig]:
+    """The rig, read with its switches set; they stay so unless read_only, or after an error."""
+    switches = _switches(armature, settings)
+    with _switched(armature, switches, read_only):
+        yield DrivenRig(read_rig(armature, scene_depsgraph(scene, armature)), tuple(switches))
+
+
+def keys_on(
+    armature: bpy.types.Object, driven: DrivenRig, motion: Motion, settings: RigSettings
+) -> list[Keys]:
+    """The keys of `motion` on a rig that was read before. Raises BridgeError."""
+    try:
+        channels = retarget_to_rig(
+            driven.rig,
+            settings.bones,
+            motion,
+            foot_lock=settings.foot_lock,
+            family=settings.family if settings.ik_targets else "",
+            local_location={bone.name: bone.use_local_location for bone in armature.data.bones},
+        )
+    except MappingError as error:
+        raise BridgeError(f"'{armature.name}': {error}") from error
+    keys = [
+        *_rotation_keys(armature, channels.quaternions, settings),
+        *(
+            Keys(bone_path(name, "location"), name, values)
+            for name, values in channels.locations.items()
+            if _wanted(armature, name, settings)
+        ),
+    ]
+    if not keys:
+        raise BridgeError(
+            "None of the mapped bones is selected: select some in pose mode, or switch off "
+            "'Only Selected Bones'."
+        )
+    keys += [
+        Keys(bone_path(bone, "")[:-1] + f'["{name}"]', bone, np.array([[value]]))
+        for bone, name, value in driven.switches
+    ]
+    return keys
 
 
 def _switches(armature: bpy.types.Object, settings: RigSettings) -> list[tuple[str, str, float]]:
@@ -101,7 +147,9 @@ def _switches(armature: bpy.types.Object, settings: RigSettings) -> list[tuple[s
     return [(b, name, v) for b, name, v in values if b in bones and name in bones[b]]
 
 
-def _depsgraph(scene: bpy.types.Scene, armature: bpy.types.Object) -> bpy.types.Depsgraph | None:
+def scene_depsgraph(
+    scene: bpy.types.Scene, armature: bpy.types.Object
+) -> bpy.types.Depsgraph | None:
     """The evaluated scene, up to date; None where the armature is in no view layer."""
     for layer in scene.view_layers:
         if armature.name in layer.objects:
@@ -112,7 +160,9 @@ def _depsgraph(scene: bpy.types.Scene, armature: bpy.types.Object) -> bpy.types.
 
 
 @contextmanager
-def _switched(armature: bpy.types.Object, switches: list[tuple[str, str, float]]) -> Iterator[None]:
+def _switched(
+    armature: bpy.types.Object, switches: list[tuple[str, str, float]], read_only: bool
+) -> Iterator[None]:
     """The rig with its switches set, so that it can be read; as it was again after an error."""
     before = [(bone, name, armature.pose.bones[bone][name]) for bone, name, _ in switches]
     _set(armature, switches)
@@ -121,6 +171,8 @@ def _switched(armature: bpy.types.Object, switches: list[tuple[str, str, float]]
     except Exception:
         _set(armature, before)
         raise
+    if read_only:
+        _set(armature, before)
 
 
 def _set(armature: bpy.types.Object, values: list[tuple[str, str, float]]) -> None:

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 import bpy
 
 from ..core.client import Client
+from ..core.installer import find_installed
 from ..core.launcher import Launcher
-from ..core.locate import find_backend
+from ..core.locate import BackendLocation, BackendNotFoundError, find_backend
 from ..core.session import BackendState, Session
+from ..core.status_line import describe
 from ..preferences import preferences
-from .delivery import deliver
+from . import preview
+from .answers import after_pump, hand_over
 
 BUSY_S = 0.05  # between two looks at the socket while something is under way
 IDLE_S = 0.5
@@ -43,14 +46,28 @@ def peek() -> Session | None:
 
 
 def make_client() -> Client:
-    """A client for the connection file that the preferences name."""
-    return Client(preferences().connection_path(), name=f"blender-{bpy.app.version_string}")
+    """A client of the backend that the preferences name, here or on another machine."""
+    settings = preferences()
+    return Client(
+        settings.connection_path(),
+        name=f"blender-{bpy.app.version_string}",
+        network=settings.network_connection if settings.where == "NETWORK" else None,
+    )
+
+
+def locate_backend() -> BackendLocation:
+    """The backend on this computer that the preferences name. Raises BackendNotFoundError."""
+    settings = preferences()
+    installed = find_installed(settings.install_root())
+    return find_backend(settings.backend_path, installed=installed.python if installed else None)
 
 
 def make_launcher() -> Launcher:
     """A launcher of the backend that the preferences name. Raises BackendNotFoundError."""
     settings = preferences()
-    location = find_backend(settings.backend_path)
+    if settings.where == "NETWORK":
+        raise BackendNotFoundError("A backend on another machine is started there, not from here.")
+    location = locate_backend()
     connection = settings.connection_path()
     return Launcher(
         location.python,
@@ -69,12 +86,15 @@ def wake() -> None:
 
 
 def tick() -> float | None:
-    """The timer: pump, key what arrived, redraw the panels if they would look different."""
+    """The timer: pump, hand over what arrived, redraw the panels if they would look different."""
     session = _holder.session
     if session is None:
         return None
-    for arrived in session.pump(PUMP_MS):
-        deliver(session, arrived)
+    arrivals = session.pump(PUMP_MS)
+    preview.follow(session)  # before keys are set: it puts the pose back
+    for arrived in arrivals:
+        hand_over(session, arrived)
+    after_pump(session)
     _redraw_if_changed(session)
     if not session.active:
         return None
@@ -85,6 +105,7 @@ def tick() -> float | None:
 def reset() -> None:
     """Let go of the session and of the backend it started."""
     if _holder.session is not None:
+        preview.stop()
         _holder.session.close()
     _holder.session, _holder.shown = None, ()
 
@@ -103,11 +124,16 @@ def unregister() -> None:
 
 
 def _redraw_if_changed(session: Session) -> None:
-    shown = (session.status, round(session.fraction, 2), session.problem, session.note)
+    text = session.job.text if session.job is not None else ""
+    report = describe(session.report) if session.report is not None else []
+    shown = (
+        *(session.status, round(session.fraction, 2), session.problem, session.note, text),
+        *report,
+    )
     if shown == _holder.shown:
         return
     _holder.shown = shown
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
+            if area.type in ("VIEW_3D", "IMAGE_EDITOR"):
                 area.tag_redraw()

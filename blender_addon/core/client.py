@@ -12,7 +12,7 @@ No bpy here.
 
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -32,7 +32,7 @@ from ..shared.codec import (
     pack_arrays,
     unpack_arrays,
 )
-from ..shared.connection import ConnectionFileError, read_connection_file
+from ..shared.connection import ConnectionFileError, ConnectionInfo, read_connection_file
 from ..shared.motion import MotionError
 from .jobs import Job, JobState
 
@@ -69,11 +69,22 @@ class ClientEvent:
 
 
 class Client:
-    """A DEALER socket and the jobs sent through it."""
+    """A DEALER socket and the jobs sent through it.
 
-    def __init__(self, connection_file: Path | str, name: str = "client") -> None:
+    network: gives the way to a backend on another machine, or raises ConnectionFileError; the
+    connection file is not read then.
+    """
+
+    def __init__(
+        self,
+        connection_file: Path | str,
+        name: str = "client",
+        network: Callable[[], ConnectionInfo] | None = None,
+    ) -> None:
         self.connection_file = Path(connection_file)
         self.name = name
+        self._network = network
+        self._endpoint = ""
         self.state = ClientState.OFFLINE
         self.problem = ""  # why the state is LOST
         self.jobs: dict[str, Job] = {}
@@ -89,6 +100,11 @@ class Client:
         self._heard = 0.0
         self._pinged = 0.0
 
+    @property
+    def on_network(self) -> bool:
+        """Whether the backend is on another machine."""
+        return self._network is not None
+
     # --- connecting ---------------------------------------------------------------------------
 
     def connect(self) -> None:
@@ -98,7 +114,8 @@ class Client:
         Jobs of an earlier connection stay in `jobs`, ended.
         """
         self.close()
-        info = read_connection_file(self.connection_file)
+        info = self._network() if self._network else read_connection_file(self.connection_file)
+        self._endpoint = info.endpoint
         if info.protocol_major != protocol.MAJOR:
             raise ConnectionFileError(
                 f"The backend speaks protocol {info.protocol_major}, this client speaks "
@@ -108,6 +125,7 @@ class Client:
         socket = context.socket(zmq.DEALER)
         try:
             socket.linger = 0
+            socket.ipv6 = self.on_network
             socket.curve_serverkey = info.server_public_key.encode()
             socket.curve_publickey = info.client_public_key.encode()
             socket.curve_secretkey = info.client_secret_key.encode()
@@ -124,7 +142,9 @@ class Client:
         except (zmq.ZMQError, ValueError, UnicodeEncodeError) as error:
             context.destroy(linger=0)
             raise ConnectionFileError(
-                f"{self.connection_file} is damaged ({error}): restart the backend."
+                f"{self._endpoint} cannot be used ({error}): check address and keys."
+                if self._network
+                else f"{self.connection_file} is damaged ({error}): restart the backend."
             ) from error
         self._context, self._socket, self._monitor = context, socket, monitor
         self.state, self.problem = ClientState.CONNECTING, ""
@@ -270,12 +290,22 @@ class Client:
             if event == zmq.EVENT_DISCONNECTED and self.state is ClientState.READY:
                 return "The backend stopped while it was connected: start it again and retry."
             if event == zmq.EVENT_CONNECT_RETRIED and self.state is ClientState.CONNECTING:
+                if self._network:
+                    return (
+                        f"No backend listens at {self._endpoint}: start `hmvlm serve --host` "
+                        "there, and let its port through that machine's firewall."
+                    )
                 return f"No backend listens where {self.connection_file} says: start it."
             if event in (
                 zmq.EVENT_HANDSHAKE_FAILED_AUTH,
                 zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
                 zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
             ):
+                if self._network:
+                    return (
+                        f"The backend at {self._endpoint} does not accept the access key, "
+                        "or has another server key: type in both as it shows them."
+                    )
                 return (
                     f"The backend does not accept the keys in {self.connection_file}: the file is "
                     "not the running backend's. Stop the backend and start it again."
@@ -285,6 +315,11 @@ class Client:
     def _keep_alive(self, now: float) -> list[ClientEvent]:
         limit = HANDSHAKE_S if self.state is ClientState.CONNECTING else SILENCE_S
         if now - self._heard > limit:
+            if self.on_network and self.state is ClientState.CONNECTING:
+                return self._lose(
+                    f"No answer from {self._endpoint} for {limit:.0f} s: check address, port and "
+                    "server key, and that machine's firewall."
+                )
             return self._lose(
                 f"The backend has not answered for {limit:.0f} s: restart it (its log says why)."
             )

@@ -90,6 +90,20 @@ class Job:
                 return False
         return True
 
+    def motion_so_far(self) -> Motion | None:
+        """The frames that have arrived, from the first on without a gap; None without any."""
+        found: list[Motion] = []
+        count = 0
+        for chunk in self.chunks:
+            if chunk.start_frame != count:
+                break
+            found.append(chunk.motion)
+            count += chunk.motion.num_frames
+        if not found:
+            return None
+        poses = np.concatenate([motion.poses for motion in found])
+        return Motion(poses, np.concatenate([motion.trans for motion in found]), found[0].fps)
+
     def motion(self) -> Motion:
         """The motion of a finished text-to-motion job; MotionError when there is none."""
         return motion_from_arrays(self.arrays, _frame_rate(self.values))

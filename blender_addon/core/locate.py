@@ -24,10 +24,12 @@ def find_backend(
     given: str,
     environment: Mapping[str, str] = os.environ,
     which: Callable[[str], str | None] = shutil.which,
+    installed: Path | None = None,
 ) -> BackendLocation:
     """The backend named by `given`: a Python, or the project's folder with its `.venv`.
 
-    Empty: HMVLM_PYTHON of the environment, else the Python beside the `hmvlm` command on PATH.
+    Empty: HMVLM_PYTHON of the environment, else `installed` (what the add-on's installer made),
+    else the Python beside the `hmvlm` command on PATH.
     """
     given = given.strip() or environment.get("HMVLM_PYTHON", "").strip()
     if given:
@@ -45,6 +47,8 @@ def find_backend(
         raise BackendNotFoundError(
             f"{path} does not exist: choose the backend's folder in the add-on's preferences."
         )
+    if installed is not None:
+        return BackendLocation(installed)
     command = which("hmvlm")
     if command is not None:
         # the command on PATH is often a link into the environment it belongs to
@@ -53,8 +57,8 @@ def find_backend(
             if python is not None:
                 return BackendLocation(python)
     raise BackendNotFoundError(
-        "The backend was not found: choose its folder in the add-on's preferences "
-        "(Edit > Preferences > Add-ons > HMVLM)."
+        "The backend was not found: press Install Backend, or choose its folder in the add-on's "
+        "preferences (Edit > Preferences > Add-ons > HMVLM)."
     )
 
 

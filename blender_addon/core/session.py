@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One Blender's dealings with the backend: start it, send a request, collect the motion.
+"""One Blender's dealings with the backend: start it, send a request, collect what it answers.
 
 Everything here is driven by `pump`, which never waits, and everything is plain data: panels read
 it, operators call it, a timer pumps it. No bpy here.
@@ -7,19 +7,27 @@ it, operators call it, a timer pumps it. No bpy here.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING
 
+from ..shared import protocol
 from ..shared.connection import ConnectionFileError
 from ..shared.motion import Motion, MotionError
-from .client import Client, ClientError, ClientState
+from .client import HANDSHAKE_S, Client, ClientError, ClientState
 from .jobs import Job, JobState
 from .launcher import Launcher, LaunchState
 from .locate import BackendNotFoundError
+from .requests import Answered, Arrived, Ask, Request
+
+if TYPE_CHECKING:
+    from .order import Order
 
 ATTACH_LIMIT_S = 2.0  # a server that runs answers at once; past this the file is a stale one
+NETWORK_LIMIT_S = HANDSHAKE_S + 2.0  # the client gives up before, with a reason
 CLOSE_LIMIT_S = 3.0
+REPORT_EVERY_S = 5.0
 
 
 class BackendState(StrEnum):
@@ -30,38 +38,6 @@ class BackendState(StrEnum):
     READY = "ready"
     BUSY = "busy"
     STOPPING = "stopping"
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where a motion goes, by name: the armature may be gone when it arrives."""
-
-    armature: str
-    scene: str
-    start_frame: int
-    fit_range: bool = True
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the user asked for. seconds: None lets the model choose."""
-
-    prompt: str
-    seconds: float | None
-    seed: int
-    target: Target | None
-
-    def params(self) -> dict[str, Any]:
-        """The parameters of the backend's text_to_motion task."""
-        return {"prompt": self.prompt, "seconds": self.seconds, "seed": self.seed}
-
-
-@dataclass(frozen=True)
-class Arrived:
-    """A motion that the backend made, still to be keyed."""
-
-    request: Request
-    motion: Motion
 
 
 class Session:
@@ -79,6 +55,8 @@ class Session:
         self.problem = ""  # the last thing that went wrong, for the panel
         self.note = ""  # the last thing that went right
         self.kept: Arrived | None = None  # a motion whose target was gone, or that was refused
+        self.task = ""  # of the last job that was asked for
+        self.latest: dict[str, Answered] = {}  # the last answer to each task but motions
         self._make_client = make_client
         self._client = make_client()
         self._make_launcher = make_launcher
@@ -86,8 +64,12 @@ class Session:
         self._clock = clock
         self._attach_until: float | None = None  # while it is open whether a backend runs
         self._not_attached = ""
-        self._request: Request | None = None
+        self._request: Ask | None = None
+        self._queue: list[Request] = []  # what comes after it
+        self.parts: list[Motion] = []  # of the clip under way, what its earlier prompts made
+        self._total = 0  # jobs asked for at once
         self._job_id = ""
+        self._report_at = 0.0
 
     # --- what panels read ---------------------------------------------------------------------
 
@@ -103,7 +85,7 @@ class Session:
         return BackendState.STOPPED
 
     @property
-    def request(self) -> Request | None:
+    def request(self) -> Ask | None:
         """The request under way."""
         return self._request
 
@@ -122,8 +104,27 @@ class Session:
         return self.state is not BackendState.STOPPED or self._request is not None
 
     @property
+    def model(self) -> str:
+        """Who makes the motions, as the backend calls itself."""
+        welcome = self._client.welcome
+        return f"HMVLM {welcome.package}" if welcome is not None else ""
+
+    @property
+    def number(self) -> tuple[int, int]:
+        """(which, of how many): of the jobs that were asked for at once, the one under way."""
+        return self._total - len(self._queue), self._total
+
+    @property
+    def report(self) -> protocol.StatusReport | None:
+        """What the connected backend last said about its device, model and memory."""
+        return self._client.report if self._client.state is ClientState.READY else None
+
+    @property
     def fraction(self) -> float:
-        return self.job.fraction if self.job is not None else 0.0
+        """How much is done, of all that was asked for at once."""
+        number, total = self.number
+        done = self.job.fraction if self.job is not None else 0.0
+        return (number - 1 + done) / total if total > 1 else done
 
     @property
     def status(self) -> str:
@@ -146,12 +147,15 @@ class Session:
         if self.state is not BackendState.STOPPED:
             return
         self.problem = self.note = ""
+        self._report_at = 0.0
         self._client = self._make_client()
+        far = self._client.on_network
         try:
             self._client.connect()
-            self._attach_until = self._clock() + ATTACH_LIMIT_S
+            self._attach_until = self._clock() + (NETWORK_LIMIT_S if far else ATTACH_LIMIT_S)
         except ConnectionFileError as error:  # none runs, or its file is of no use
-            self._launch(str(error) if self._client.connection_file.exists() else "")
+            known = far or self._client.connection_file.exists()
+            self._launch(str(error) if known else "")
 
     def stop(self) -> None:
         """Stop the backend that was started here; of another one only let go."""
@@ -161,18 +165,25 @@ class Session:
         if self._launcher is not None:
             self._launcher.stop()
 
-    def generate(self, request: Request) -> None:
-        """Ask for a motion; starts the backend first when none is connected."""
-        if self._request is not None:
-            raise ClientError("A motion is being made already: wait for it, or cancel it.")
-        if not request.prompt.strip():
+    def generate(self, request: Request, *more: Request) -> None:
+        """Ask for motions, one after another; starts the backend first when none is connected."""
+        if not all(each.prompt.strip() for each in (request, *more)):
             raise ClientError("Write what the person does first.")
+        self.ask(request)
+        if self._request is not None:
+            self._queue, self._total = list(more), 1 + len(more)
+
+    def ask(self, request: Ask) -> None:
+        """Begin a job of any task; starts the backend first when none is connected."""
+        if self._request is not None:
+            raise ClientError("The backend is at work already: wait for it, or cancel it.")
         self.problem = self.note = ""
+        self._queue, self._total = [], 1
         if self.state is BackendState.STOPPED:
             self.start()
             if self.problem:
                 return
-        self._request = request
+        self._request, self.task = request, request.task
         if self.state is BackendState.BUSY:
             self._submit()
 
@@ -180,6 +191,8 @@ class Session:
         """Stop the request under way."""
         if self._request is None:
             return
+        self._total -= len(self._queue)
+        self._queue.clear()
         if self.job is None:
             self._drop_request("")
             self.note = "Cancelled."
@@ -189,10 +202,15 @@ class Session:
     def forget_target(self) -> None:
         """The scene went away: what is under way will be kept, not keyed onto a namesake."""
         if self._request is not None:
-            self._request = replace(self._request, target=None)
+            self._request = replace(self._request, target=None)  # type: ignore[type-var]
+        self._queue = [replace(request, target=None) for request in self._queue]
 
     def keep(self, arrived: Arrived, reason: str) -> None:
         """Hold on to a motion that could not be keyed, so that it can be applied elsewhere."""
+        before = self.kept.request.order if self.kept is not None else None
+        order = arrived.request.order
+        if before is not None and order is not None and before.group == order.group:
+            arrived = replace(arrived, earlier=self.kept)
         self.kept, self.problem = arrived, reason
 
     def close(self) -> None:
@@ -207,8 +225,8 @@ class Session:
 
     # --- the pump -----------------------------------------------------------------------------
 
-    def pump(self, max_ms: float = 5.0) -> list[Arrived]:
-        """Move everything on a little; the motions that arrived meanwhile."""
+    def pump(self, max_ms: float = 5.0) -> list[Arrived | Answered]:
+        """Move everything on a little; what arrived meanwhile."""
         self._poll_launcher()
         before = self._client.state
         self._client.pump(max_ms)
@@ -218,10 +236,17 @@ class Session:
                 self._submit()
             elif self.state is BackendState.STOPPED:
                 self._drop_request(self.problem or "The backend could not be reached.")
+        self._ask_for_report()
         arrived = self._collect()
         if before is not ClientState.LOST and self._client.state is ClientState.LOST:
             self.problem = self.problem or self._client.problem
         return arrived
+
+    def _ask_for_report(self) -> None:
+        if self._client.state is ClientState.READY and self._clock() >= self._report_at:
+            self._report_at = self._clock() + REPORT_EVERY_S
+            with suppress(ClientError):  # a full line shows itself in what is asked for
+                self._client.request_status()
 
     def _poll_launcher(self) -> None:
         if self._launcher is None:
@@ -258,7 +283,7 @@ class Session:
         try:
             self._launcher = self._make_launcher()
         except BackendNotFoundError as error:
-            self.problem = str(error)
+            self.problem = f"{not_attached}\n{error}".strip()
             return
         self._not_attached = not_attached
         self._launcher.start()
@@ -267,30 +292,66 @@ class Session:
     def _submit(self) -> None:
         assert self._request is not None
         try:
-            self._job_id = self._client.submit("text_to_motion", self._request.params())
+            self._job_id = self._client.submit(
+                self._request.task, self._request.params(), self._request.arrays()
+            )
         except ClientError as error:
             self._drop_request(str(error))
 
-    def _collect(self) -> list[Arrived]:
+    def _collect(self) -> list[Arrived | Answered]:
         job, request = self.job, self._request
         if job is None or request is None or not job.finished:
             return []
+        queue, total = self._queue, self._total
         self._drop_request("")
         if job.state is JobState.CANCELLED:
             self.note = "Cancelled."
-        elif job.state is JobState.FAILED:
+            return []
+        arrived: Arrived | Answered | None = None
+        if job.state is JobState.FAILED:
             self.problem = job.message or "The backend failed without a word."
+            if job.error is not None and job.error.code == protocol.Code.BACKEND_LOST:
+                return []
         else:
             try:
-                return [Arrived(request, job.motion())]
+                arrived = request.arrived(job)
+                if isinstance(arrived, Answered):
+                    self.latest[request.task] = arrived
             except MotionError as error:
                 self.problem = f"The backend's answer is of no use: {error}."
-        return []
+        self._next(queue, total, request, arrived)
+        if isinstance(arrived, Arrived) and arrived.request.order is not None:
+            return self._whole(arrived, arrived.request.order)
+        return [] if arrived is None else [arrived]
+
+    def _whole(self, arrived: Arrived, order: "Order") -> list[Arrived | Answered]:
+        """The clip, once its last part is there."""
+        self.parts = [*(self.parts if arrived.request.part > 0 else []), arrived.motion]
+        if len(self.parts) < len(order.steps):
+            return []
+        parts, self.parts = self.parts, []
+        return [replace(arrived, motion=order.whole(parts))]
+
+    def _next(
+        self, queue: list[Request], total: int, last: Ask, arrived: Arrived | Answered | None
+    ) -> None:
+        """Begin what waits; what was to go on from a motion that did not come is dropped."""
+        if arrived is None and isinstance(last, Request) and last.order is not None:
+            queue = [request for request in queue if request.order is not last.order]
+        if not queue:
+            return
+        request, *rest = queue
+        if request.part > 0 and isinstance(arrived, Arrived) and request.order is not None:
+            request = request.order.going_on(request, arrived.motion)
+        self._request, self._queue, self._total = request, rest, total
+        if self._client.state is ClientState.READY:
+            self._submit()
 
     def _drop_request(self, problem: str) -> None:
         if self._request is not None and problem:
             self.problem = problem
         self._request = None
+        self._queue = []
         if self._job_id:
             self._client.forget(self._job_id)
             self._job_id = ""

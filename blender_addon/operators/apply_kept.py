@@ -6,7 +6,7 @@ import bpy
 from ..bridge import runtime
 from ..bridge.delivery import deliver_kept
 from ..bridge.errors import BridgeError
-from ..core.session import Target
+from ..core.requests import Target
 from ..properties import settings, target_armature
 
 

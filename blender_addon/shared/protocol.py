@@ -13,7 +13,7 @@ import msgspec
 
 MAGIC = b"HMVLM"
 MAJOR = 1
-MINOR = 0
+MINOR = 1
 
 JobId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 TaskName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
@@ -121,7 +121,10 @@ class Pong(msgspec.Struct, frozen=True, tag="pong"):
 
 
 class StatusReport(msgspec.Struct, frozen=True, tag="status_report"):
-    """worker: starting, idle, busy or failed; model: not loaded, loading or loaded."""
+    """worker: starting, idle, busy or failed; model: not loaded, loading or loaded.
+
+    memory_bytes: of the worker's process; device_memory_*: of a GPU, 0 without one.
+    """
 
     package: str = ""
     pid: int = 0
@@ -132,6 +135,11 @@ class StatusReport(msgspec.Struct, frozen=True, tag="status_report"):
     device: str = ""
     running: str = ""
     queued: list[str] = []
+    model_name: str = ""
+    device_name: str = ""
+    memory_bytes: int = 0
+    device_memory_bytes: int = 0
+    device_memory_total: int = 0
 
 
 class Accepted(msgspec.Struct, frozen=True, tag="accepted"):

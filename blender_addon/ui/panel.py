@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The HMVLM tab of the 3D view's sidebar. It reads state and changes none."""
 
-import textwrap
-
 import bpy
 
 from ..bridge import runtime
-from ..core.session import BackendState, Session
+from ..bridge.orders import prompt_of
+from ..core.session import Session
+from ..generate_properties import generate_settings
 from ..properties import settings, target_armature
-
-_PIXELS_A_LETTER = 7.0
-_MAX_LINES = 12
+from .sequence_list import draw_length, draw_steps
+from .wrapped import draw_kept, draw_problem, draw_text
 
 
 class HMVLM_PT_main(bpy.types.Panel):
@@ -25,53 +24,44 @@ class HMVLM_PT_main(bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """The request, the job under way, and how the last one ended."""
         session, asked, layout = runtime.peek(), settings(context), self.layout
-        layout.prop(asked, "prompt", text="", icon="TEXT")
+        made = generate_settings(context)
+        layout.row().prop(made, "mode", expand=True)
+        if made.mode == "SEQUENCE":
+            draw_steps(layout, made)
+        else:
+            _draw_prompt(layout, context)
 
         column = layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
-        column.prop(asked, "choose_length")
-        row = column.row()
-        row.enabled = not asked.choose_length
-        row.prop(asked, "seconds")
+        column.prop(made, "style")
+        if made.mode == "ONE":
+            draw_length(column, asked)
         row = column.row(align=True)
         seed = row.row(align=True)
         seed.enabled = not asked.random_seed
         seed.prop(asked, "seed")
         row.prop(asked, "random_seed", text="", icon="FILE_REFRESH")
-        column.prop(asked, "start_frame")
-        column.prop(asked, "fit_range")
+        column.prop(made, "variants")
 
         _draw_target(layout, context)
         _draw_job(layout, session)
         _draw_messages(layout, context, session)
 
 
-class HMVLM_PT_backend(bpy.types.Panel):
-    """Whether the backend runs, and the buttons for it."""
-
-    bl_idname = "HMVLM_PT_backend"
-    bl_label = "Backend"
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = "HMVLM"
-
-    def draw(self, _context: bpy.types.Context) -> None:
-        """One line of status, one button."""
-        session, layout = runtime.peek(), self.layout
-        state = session.state if session is not None else BackendState.STOPPED
-        icon = {
-            BackendState.READY: "CHECKMARK",
-            BackendState.BUSY: "PLAY",
-            BackendState.STOPPED: "RADIOBUT_OFF",
-        }.get(state, "TIME")
-        layout.label(text=state.value.capitalize(), icon=icon)
-        if state is BackendState.STOPPED:
-            layout.operator("hmvlm.start_backend", icon="PLAY")
-        else:
-            ours = session is not None and (session.owns_backend or state is BackendState.STARTING)
-            text = "Stop Backend" if ours else "Disconnect"
-            layout.operator("hmvlm.stop_backend", text=text, icon="CANCEL")
+def _draw_prompt(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """The field, or the text that is edited elsewhere."""
+    asked, made = settings(context), generate_settings(context)
+    if made.text is None:
+        row = layout.row(align=True)
+        row.prop(asked, "prompt", text="", icon="TEXT")
+        row.operator("hmvlm.edit_prompt", text="", icon="WINDOW")
+        return
+    box = layout.box()
+    draw_text(box, context, prompt_of(context.scene) or "(the text is empty)", "TEXT")
+    row = box.row(align=True)
+    row.operator("hmvlm.edit_prompt", text="Edit", icon="WINDOW")
+    row.operator("hmvlm.prompt_to_field", text="To Field", icon="BACK")
 
 
 def _draw_target(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -93,7 +83,9 @@ def _draw_job(layout: bpy.types.UILayout, session: Session | None) -> None:
         return
     row = layout.row(align=True)
     row.scale_y = 1.5
-    text = f"{session.status[:1].upper()}{session.status[1:]} {session.fraction:.0%}"
+    number, total = session.number
+    which = f"{number} of {total}: " if total > 1 else ""
+    text = f"{which}{session.status[:1].upper()}{session.status[1:]} {session.fraction:.0%}"
     row.progress(factor=session.fraction, type="BAR", text=text)
     row.operator("hmvlm.cancel", text="", icon="X")
 
@@ -101,26 +93,8 @@ def _draw_job(layout: bpy.types.UILayout, session: Session | None) -> None:
 def _draw_messages(
     layout: bpy.types.UILayout, context: bpy.types.Context, session: Session | None
 ) -> None:
-    if session is None:
-        return
-    if session.problem:
-        box = layout.box()
-        width = context.region.width / context.preferences.system.ui_scale
-        _draw_text(box, session.problem, max(20, int(width / _PIXELS_A_LETTER)), "ERROR")
-    elif session.note:
-        layout.label(text=session.note, icon="CHECKMARK")
-    if session.kept is not None:
-        layout.operator("hmvlm.apply_kept", text="Apply Kept Motion", icon="ACTION")
+    draw_problem(layout, context, session, ("", "text_to_motion"))
+    draw_kept(layout, session)
 
 
-def _draw_text(layout: bpy.types.UILayout, text: str, width: int, icon: str) -> None:
-    column = layout.column(align=True)
-    column.scale_y = 0.8
-    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, width)]
-    if len(lines) > _MAX_LINES:  # of a log, what went wrong stands at the end
-        lines = [*lines[:3], "...", *lines[4 - _MAX_LINES :]]
-    for i, line in enumerate(lines):
-        column.label(text=line, icon=icon if i == 0 else "BLANK1")
-
-
-CLASSES = (HMVLM_PT_main, HMVLM_PT_backend)
+CLASSES = (HMVLM_PT_main,)

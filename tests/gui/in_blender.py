@@ -66,6 +66,12 @@ def obey(order: str, plain: list) -> None:
             bpy.context.scene.frame_set(30)
             bpy.ops.view3d.view_axis(type="FRONT")
             bpy.ops.view3d.view_selected()
+    elif order.startswith("panels "):
+        show_panel(order.split()[1])
+    elif order == "install":
+        window = bpy.context.window_manager.windows[0]
+        with bpy.context.temp_override(window=window, area=area, region=sidebar(area)):
+            bpy.ops.hmvlm.install_backend("INVOKE_DEFAULT")
     elif order.startswith("length "):
         bpy.context.scene.hmvlm.seconds = float(order.split()[1])
     elif order == "quit":
@@ -73,8 +79,26 @@ def obey(order: str, plain: list) -> None:
     area.tag_redraw()
 
 
+def show_panel(name: str) -> None:
+    """Of our panels only those that belong to `name`, so that it fits on the screen."""
+    # no path of this computer in a picture
+    os.environ["HMVLM_PYTHON"] = backend_python
+    bpy.context.preferences.addons[PACKAGE].preferences.backend_path = ""
+    panels = bpy.types.Panel.__subclasses__()
+    ours = [cls for cls in panels if cls.__module__.startswith(PACKAGE)]
+    shown = {"backend": ("backend", "setup")}.get(name, (name,))
+    for cls in ours:
+        if cls.is_registered:
+            bpy.utils.unregister_class(cls)
+    for cls in ours:
+        if cls.__name__.removeprefix("HMVLM_PT_") in shown:
+            cls.bl_options = set()  # open
+            bpy.utils.register_class(cls)
+
+
 def state() -> dict:
     """What the test waits for."""
+    setup = sys.modules.get(f"{PACKAGE}.bridge.setup")
     runtime = sys.modules.get(f"{PACKAGE}.bridge.runtime")
     session = runtime.peek() if runtime is not None else None
     region = sidebar(view(bpy.context.window_manager.windows[0]))
@@ -88,6 +112,9 @@ def state() -> dict:
         "fraction": session.fraction if session is not None else 0.0,
         "problem": session.problem if session is not None else "",
         "note": session.note if session is not None else "",
+        "report": session is not None and session.report is not None,
+        "installing": setup is not None and setup.installing(),
+        "diagnosis": setup.diagnosis().text if setup and setup.diagnosis() else "",
         "making": session is not None and session.request is not None,
         "backend_pid": session._launcher.pid if session and session._launcher else None,
         "armature": armature is not None,

@@ -14,8 +14,9 @@ from blender_addon.core.client import ClientError, ClientState
 from blender_addon.core.jobs import Job, JobState
 from blender_addon.core.launcher import LaunchState
 from blender_addon.core.locate import BackendNotFoundError, find_backend
+from blender_addon.core.requests import Request, Target
 from blender_addon.core.retarget import bone_channels
-from blender_addon.core.session import ATTACH_LIMIT_S, BackendState, Request, Session, Target
+from blender_addon.core.session import ATTACH_LIMIT_S, BackendState, Session
 from blender_addon.shared import protocol
 from blender_addon.shared.connection import ConnectionFileError
 from blender_addon.shared.motion import Motion
@@ -68,6 +69,13 @@ def test_a_backend_that_is_not_there_names_the_preferences(given, tmp_path):
         find_backend(given, environment={}, which=lambda _: None)
 
 
+def test_what_was_installed_comes_before_the_command_on_the_path(tmp_path):
+    installed, here = tmp_path / "installed", python_in(tmp_path / "venv")
+    which = lambda _: str(here.parent / "hmvlm")  # noqa: E731
+    assert find_backend("", {}, which, installed).python == installed
+    assert find_backend(str(here), {}, which, installed).python == here
+
+
 # --- the session, with stand-ins for the client and the launcher --------------------------------
 
 
@@ -80,6 +88,9 @@ class FakeClient:
     problem: str = ""
     jobs: dict[str, Job] = field(default_factory=dict)
     refuse: str = ""
+    on_network: bool = False
+    report: protocol.StatusReport | None = None
+    status_asked: int = 0
     submitted: list[dict[str, Any]] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
 
@@ -91,10 +102,13 @@ class FakeClient:
     def close(self) -> None:
         self.state = ClientState.OFFLINE
 
+    def request_status(self) -> None:
+        self.status_asked += 1
+
     def pump(self, max_ms: float = 5.0) -> list[Any]:
         return []
 
-    def submit(self, task: str, params: dict[str, Any]) -> str:
+    def submit(self, task: str, params: dict[str, Any], arrays: dict[str, Any]) -> str:
         job_id = f"job {len(self.submitted)}"
         self.submitted.append(params)
         self.jobs[job_id] = Job(job_id, task)
@@ -272,3 +286,26 @@ def test_the_queue_is_told(world):
     job = world.session.job
     job.apply(protocol.Accepted(job.job_id, 2))
     assert world.session.status == "Waiting for 2 other jobs"
+
+
+def test_the_report_is_asked_for_now_and_then(world):
+    world.ready()
+    world.session.pump()
+    world.session.pump()
+    assert world.client.status_asked == 1
+    world.client.report = protocol.StatusReport(model="loaded")
+    assert world.session.report is world.client.report
+    world.client.state = ClientState.LOST
+    assert world.session.report is None
+
+
+def test_another_machine_is_not_started_from_here(world):
+    world.client.on_network, world.client.refuse = True, "The access key is mistyped."
+
+    def refuse():
+        raise BackendNotFoundError("It is started there.")
+
+    world.session._make_launcher = refuse
+    world.session.start()
+    assert world.session.problem == "The access key is mistyped.\nIt is started there."
+    assert world.session.state is BackendState.STOPPED

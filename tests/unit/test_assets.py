@@ -203,9 +203,15 @@ def test_unknown_names_list_the_known_ones(toy: Asset) -> None:
 
 
 def test_the_real_assets_are_pinned() -> None:
-    for asset in assets.ASSETS.values():
+    for asset in (*assets.ASSETS.values(), *assets.EXTRA_ASSETS.values()):
         assert len(asset.wheel_sha256) == 64
         assert all(len(sha) == 64 for _, sha in asset.members.values())
         assert asset.weights in asset.members
         assert asset.licence
     assert assets.ASSETS["smollm2"].sha256.startswith("b179c952")
+
+
+def test_what_only_measuring_needs_is_had_by_name_and_not_with_the_rest() -> None:
+    assert assets.get("figure").licence == "CC0-1.0"
+    assert not assets.EXTRA_ASSETS.keys() & assets.ASSETS.keys()
+    assert not assets.EXTRA_ASSETS.keys() & {state.name for state in assets.status()}

@@ -100,11 +100,11 @@ def test_without_a_zero_expert_only_the_balance_is_trained() -> None:
 
 def test_instructions_come_with_both_kinds() -> None:
     both = with_instructions(GateTexts(["a man walks"], ["what is water?"]), random.Random(0))
-    assert both.motion == [
-        "a man walks",
-        "Animate: a man walks",
-        "Pose: the person in the picture",
-    ]
+    assert both.motion[:2] == ["a man walks", "Animate: a man walks"]
+    assert "Pose: the person in the picture" in both.motion
+    asked = [text for text in both.motion if text.startswith("Describe: ")]
+    assert len(asked) > 10
+    assert any(text.endswith("?") for text in asked)
     assert both.general[0] == "what is water?"
     assert both.general[1].endswith("what is water?")
     assert len(both.general[1]) > len(both.general[0])

@@ -270,3 +270,11 @@ def test_gradients_stay_finite_at_the_identity(name: str) -> None:
     extra = [torch.tensor([0.3], dtype=torch.float64)] if name == "slerp" else []
     getattr(twin, name)(*leaves, *extra).sum().backward()
     assert all(v.grad is not None and v.grad.isfinite().all() for v in leaves)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_between_equal_quaternions_there_is_the_same_one(dtype: torch.dtype) -> None:
+    half_turn = torch.tensor([[0.0, 1.0, 0.0, 0.0]], dtype=dtype)
+    for other in (half_turn, -half_turn):
+        between = twin.slerp(half_turn, other, torch.tensor(0.5, dtype=dtype))
+        torch.testing.assert_close(between, half_turn)

@@ -109,7 +109,7 @@ def test_a_part_of_the_video(seen: list, pictures: Path) -> None:
 
 
 def test_nobody_cancel_and_weights_without_eyes(seen: list, pictures: Path) -> None:
-    with pytest.raises(AssetError, match="hmvlm-train pose"):
+    with pytest.raises(AssetError, match="hmvlm-train align"):
         video_tracking(tiny_hmvlm(), TrackParams(str(pictures)))
     with pytest.raises(Cancelled):
         video_tracking(tiny_pose_model(), TrackParams(str(pictures)), is_cancelled=lambda: True)

@@ -7,6 +7,7 @@ kneeling, squatting, lying, reaching ...) on a mocap body; and joints turned any
 limits. Feet and seat need not touch anything: a camera sees no forces.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +26,7 @@ from backend.vision.skeleton33 import mean_bodies, pose_bodies
 from blender_addon.shared.rotations import axis_angle_to_matrix, axis_rotation
 from blender_addon.shared.skeleton import BODY_PARTS, MIRROR_JOINTS, NUM_BODY_JOINTS
 
-from .pose_kinds import ARMS, LEGS, STANCES
+from .pose_kinds import ARMS, LEGS, STANCES, Stance
 from .prepared import PreparedDataset
 
 _GLITCH = np.radians(15.0)  # frames further beyond a limit than this are capture errors
@@ -150,14 +151,18 @@ def within_limits(
 
 
 def take_kinds(
-    bank: PoseBank, rng: np.random.Generator, count: int, settings: WideningSettings
+    bank: PoseBank,
+    rng: np.random.Generator,
+    count: int,
+    settings: WideningSettings,
+    stances: Sequence[Stance] = STANCES,
 ) -> np.ndarray:
     """(N, 22, 3, 3): the stances of `pose_kinds` on mocap torsos, arms of mocap or of `ARMS`."""
     poses = axis_angle_to_matrix(bank.draw(rng, count))
     angles = joint_angles(torch.from_numpy(poses)).numpy()
     root = poses[:, 0].copy()
-    stance = rng.choice(len(STANCES), size=count, p=_weights([k.weight for k in STANCES]))
-    for number, kind in enumerate(STANCES):
+    stance = rng.choice(len(stances), size=count, p=_weights([k.weight for k in stances]))
+    for number, kind in enumerate(stances):
         rows = np.flatnonzero(stance == number)
         if kind.legs:
             _set_sides(angles, rows, [LEGS[name] for name in kind.legs], rng)

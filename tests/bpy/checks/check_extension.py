@@ -19,8 +19,19 @@ OPERATORS = (
     "apply_kept",
     "start_backend",
     "stop_backend",
+    "install_backend",
+    "remove_backend",
+    "cancel_setup",
+    "doctor",
+    "show_log",
 )
-PANELS = ("HMVLM_PT_main", "HMVLM_PT_backend", "HMVLM_PT_rig", "HMVLM_UL_joints")
+PANELS = (
+    "HMVLM_PT_main",
+    "HMVLM_PT_backend",
+    "HMVLM_PT_setup",
+    "HMVLM_PT_rig",
+    "HMVLM_UL_joints",
+)
 
 
 def ours() -> dict[str, object]:
@@ -47,7 +58,7 @@ def test_it_is_installed_and_loaded(extension):
         "operators": list(OPERATORS),
         "panels": list(PANELS),
         "settings": True,
-        "handlers": 1,
+        "handlers": 2,
         "menu": 1,
     }
 

@@ -196,7 +196,7 @@ def test_a_prompt_without_words_is_refused_here(runtime, armature):
 
 def test_a_refusal_of_the_backend_is_shown(runtime, armature, part):
     session = runtime.current()
-    session.generate(part("core.session").Request("walks", 500.0, 1, None))
+    session.generate(part("core.requests").Request("walks", 500.0, 1, None))
     finish(runtime)
     assert "between 1 and 30" in session.problem
     assert session.state == "ready"
