@@ -15,7 +15,7 @@ from ..errors import Cancelled, InvalidInput
 from ..model.decoding import SamplingOptions
 from ..model.hmvlm import Hmvlm
 from ..model.loading import vision_tower
-from ..model.pose_decoding import draw_poses
+from ..model.pose_decoding import offer_poses
 from ..model.vision_projector import landmark_features
 from ..vision.blazepose import BlazePose
 from ..vision.clip_frames import ClipPart, clip_part
@@ -143,8 +143,8 @@ class _PoseReader:
         alpha = self._alpha.to(self._model.device).expand(len(seen), -1)
         with torch.inference_mode():
             states = self._model.pose_states(seen, alpha)
-            codes = draw_poses(self._model, states, _GREEDY)[:, 0].cpu()
-            self._done.append(self._model.pose_tokenizer.decode(codes).cpu())
+            _, poses = offer_poses(self._model, states, _GREEDY)
+            self._done.append(poses[:, 0].cpu())
 
 
 def _follow(

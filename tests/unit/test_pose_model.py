@@ -15,7 +15,7 @@ from backend.errors import AssetError
 from backend.model.configuration import HmvlmConfig, VisionConfig
 from backend.model.decoding import SamplingOptions
 from backend.model.hmvlm import VISION_TABLES
-from backend.model.pose_decoding import draw_poses
+from backend.model.pose_decoding import draw_poses, offer_poses
 from backend.model.processing import FEATURE, POSE_INSTRUCTION
 from backend.model.vision_projector import LandmarkProjector, landmark_features
 
@@ -90,6 +90,25 @@ def test_drawn_codes_are_the_chains_and_repeat_with_the_seed() -> None:
     other = codes[:, 0].clone()
     other[:, 0] = (other[:, 0] + 1) % CODES
     assert not torch.allclose(head.scores(states, other)[1], head.scores(states, codes[:, 0])[1])
+
+
+def test_the_first_pose_lies_between_the_likely_ones() -> None:
+    model = tiny_pose_model()
+    _, head = model.seeing()
+    states = model.pose_states(_seen(2), _ALPHA.expand(2, -1)).detach()
+    codes, poses = offer_poses(model, states, SamplingOptions(), seed=3, samples=3)
+    torch.testing.assert_close(codes, draw_poses(model, states, SamplingOptions(), 3, 3))
+    whole = model.pose_tokenizer.decode(codes.flatten(0, 1)).unflatten(0, (2, 3))
+    torch.testing.assert_close(poses[:, 1:], whole[:, 1:])
+    assert not torch.allclose(poses[:, 0], whole[:, 0], atol=1e-3)
+    alone = offer_poses(model, states, SamplingOptions())[1]
+    torch.testing.assert_close(alone, poses[:, :1])
+    with torch.no_grad():
+        head.rows.mul_(1e4)  # as sure as can be: nothing lies between
+    codes, sure = offer_poses(model, states, SamplingOptions())
+    torch.testing.assert_close(
+        sure[:, 0], model.pose_tokenizer.decode(codes[:, 0]), atol=1e-3, rtol=0
+    )
 
 
 def test_rows_of_the_head_start_alike_where_codes_mean_alike() -> None:
