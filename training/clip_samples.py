@@ -56,8 +56,13 @@ class ClipBatch:
 
     def rows(self, chosen: slice) -> "ClipBatch":
         """Some of the samples."""
-        parts = (self.seen, self.seconds, self.questions, self.answers, self.clips)
-        return ClipBatch(*(part[chosen] for part in parts))
+        return ClipBatch(
+            self.seen[chosen],
+            self.seconds[chosen],
+            self.questions[chosen],
+            self.answers[chosen],
+            self.clips[chosen],
+        )
 
 
 class ClipSource:

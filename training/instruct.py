@@ -274,12 +274,15 @@ def _gate_step(
     if not share.once:
         return {"gate": motion.new_zeros((), device=model.device)}
     generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
-    drawn = [
-        part[torch.randint(len(part), (256,), generator=generator)].to(model.device)
+    own, other = (
+        model.router.log_alpha(
+            part[torch.randint(len(part), (256,), generator=generator)].to(model.device)
+        )
         for part in (motion, general)
-    ]
+    )
     terms = gate_terms(
-        *(model.router.log_alpha(part) for part in drawn),
+        own,
+        other,
         settings.gate,
         bordered=settings.bordered,
     )

@@ -109,8 +109,8 @@ def mirrored(people: Lifted) -> Lifted:
 
 def _halfway(a: Tensor, b: Tensor) -> Tensor:
     """(B, 3, 3) rotations twice -> (B, 3, 3)."""
-    turns = [matrix_to_quaternion(x) for x in (a, b)]
-    return quaternion_to_matrix(slerp(*turns, turns[0].new_tensor(0.5)))
+    one, other = matrix_to_quaternion(a), matrix_to_quaternion(b)
+    return quaternion_to_matrix(slerp(one, other, one.new_tensor(0.5)))
 
 
 def _about_the_person(seen: Tensor) -> Tensor:

@@ -67,7 +67,9 @@ def clip_features(
 def _facing(world: np.ndarray) -> np.ndarray:
     """World landmarks (..., 33, 3) -> (...) radians, 0 where the person looks into the camera,
     growing as the person turns to its own left."""
-    across = sum(world[..., left, :] - world[..., right, :] for left, right in _SIDES)
+    across = np.zeros(3)
+    for left, right in _SIDES:
+        across = across + world[..., left, :] - world[..., right, :]
     return np.arctan2(across[..., 2], across[..., 0])
 
 

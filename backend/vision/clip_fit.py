@@ -259,10 +259,9 @@ class _Clip:
     def linearise(self, state: _State) -> FrameSystem:
         """The Gauss-Newton system at a state."""
         count = len(self.start)
-        like = {"dtype": self.image.dtype}
-        gradient = torch.zeros(count, _FRAME, **like)
-        curvature = torch.zeros(count, _FRAME, _FRAME, **like)
-        cross = torch.zeros(count, _FRAME, NUM_SIZES, **like)
+        gradient = self.image.new_zeros(count, _FRAME)
+        curvature = self.image.new_zeros(count, _FRAME, _FRAME)
+        cross = self.image.new_zeros(count, _FRAME, NUM_SIZES)
         size_gradient = self.size_precision * state.sizes
         size_curvature = torch.diag(self.size_precision)
         for begin in range(0, count, _CHUNK):

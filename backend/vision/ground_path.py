@@ -133,7 +133,7 @@ class _Path:
             rows = [*rest, (sparse.diags(weight) @ contact[0], weight * contact[1])]
             a = sparse.vstack([r[0] for r in rows]).tocsc()
             b = np.concatenate([r[1] for r in rows])
-            x = spsolve((a.T @ a).tocsc(), a.T @ b)
+            x = np.asarray(spsolve((a.T @ a).tocsc(), a.T @ b))
             off = contact[0] @ x - contact[1]
             weight = 1 / np.sqrt(1 + (off / self.settings.robust) ** 2)
         return x[:-4].reshape(-1, 3), float(x[-1])
@@ -151,7 +151,7 @@ class _Path:
             for axis in (0, 2)
         ]
         wanted = [step[:, axis] / each for axis in (0, 2)]
-        return sparse.vstack(parts).tocsr(), np.concatenate(wanted)
+        return sparse.csr_matrix(sparse.vstack(parts)), np.concatenate(wanted)
 
     def _picture(
         self, air: np.ndarray, moves: bool, known: float

@@ -32,7 +32,11 @@ def write_overlay_video(
             height, width = (2 * (side // 2) for side in pixels.shape[:2])  # as H.264 needs it
             if writer is None:
                 writer = write_frames(
-                    str(path), (width, height), fps=fps, codec="libx264", macro_block_size=2
+                    str(path),
+                    (width, height),
+                    fps=fps,  # pyright: ignore[reportArgumentType]  it takes fractions
+                    codec="libx264",
+                    macro_block_size=2,
                 )
                 writer.send(None)
             writer.send(np.ascontiguousarray(pixels[:height, :width]))

@@ -63,11 +63,11 @@ def fit_poses(
     people, samples = poses.shape[:2]
     landmarks = [x.detach().cpu().double() for x in (image, visibility, world)]
     drawn = poses.detach().cpu().double().flatten(0, 1)
-    seen = [x.repeat_interleave(samples, dim=0) for x in landmarks]
+    flat, trust, depths = (x.repeat_interleave(samples, dim=0) for x in landmarks)
     if lifted is None:
-        made, cameras = turn_to_landmarks(drawn, *seen, settings=orientation)
+        made, cameras = turn_to_landmarks(drawn, flat, trust, depths, settings=orientation)
     else:
-        made, cameras = turn_as_lifted(drawn, *seen[:2], lifted.each(samples), orientation)
+        made, cameras = turn_as_lifted(drawn, flat, trust, lifted.each(samples), orientation)
     each = len(made.after) // people  # rows of a person: samples times orientations
     order = made.after.unflatten(0, (people, each)).argsort(dim=1)
     order = order + torch.arange(people)[:, None] * each

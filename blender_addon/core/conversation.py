@@ -68,8 +68,7 @@ class Conversation:
         if document.get("version") != _VERSION:
             raise ValueError(f"a conversation of version {document.get('version')}")
         messages = document.get("messages")
-        usable = isinstance(messages, list) and all(map(_is_message, messages))
-        if not usable:
+        if not isinstance(messages, list) or not all(map(_is_message, messages)):
             raise ValueError("a conversation with damaged messages")
         return Conversation(messages)
 

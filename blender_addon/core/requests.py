@@ -32,8 +32,7 @@ class Target:
 class Ask(Protocol):
     """A job of any task, as a frozen dataclass; `asks` has those that are not text to motion."""
 
-    @property
-    def task(self) -> str: ...
+    task: ClassVar[str]
 
     @property
     def target(self) -> Target | None: ...
