@@ -19,8 +19,35 @@ OPERATORS = (
     "apply_kept",
     "start_backend",
     "stop_backend",
+    "open_photo",
+    "paste_photo",
+    "choose_person",
+    "pose_from_photo",
+    "key_pose",
+    "save_pose",
+    "show_photo",
+    "open_clip",
+    "active_clip",
+    "describe_clip",
+    "track_clip",
+    "describe_action",
+    "copy_answer",
+    "send_message",
+    "clear_chat",
+    "copy_turn",
 )
-PANELS = ("HMVLM_PT_main", "HMVLM_PT_backend", "HMVLM_PT_rig", "HMVLM_UL_joints")
+PANELS = (
+    "HMVLM_PT_main",
+    "HMVLM_PT_backend",
+    "HMVLM_PT_rig",
+    "HMVLM_UL_joints",
+    "HMVLM_PT_pose",
+    "HMVLM_PT_clip",
+    "HMVLM_PT_chat",
+    "HMVLM_UL_turns",
+    "HMVLM_FH_photo",
+    "HMVLM_FH_clip",
+)
 
 
 def ours() -> dict[str, object]:
