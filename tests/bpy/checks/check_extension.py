@@ -24,6 +24,22 @@ OPERATORS = (
     "cancel_setup",
     "doctor",
     "show_log",
+    "open_photo",
+    "paste_photo",
+    "choose_person",
+    "pose_from_photo",
+    "key_pose",
+    "save_pose",
+    "show_photo",
+    "open_clip",
+    "active_clip",
+    "describe_clip",
+    "track_clip",
+    "describe_action",
+    "copy_answer",
+    "send_message",
+    "clear_chat",
+    "copy_turn",
 )
 PANELS = (
     "HMVLM_PT_main",
@@ -31,6 +47,12 @@ PANELS = (
     "HMVLM_PT_setup",
     "HMVLM_PT_rig",
     "HMVLM_UL_joints",
+    "HMVLM_PT_pose",
+    "HMVLM_PT_clip",
+    "HMVLM_PT_chat",
+    "HMVLM_UL_turns",
+    "HMVLM_FH_photo",
+    "HMVLM_FH_clip",
 )
 
 
