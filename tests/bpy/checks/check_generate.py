@@ -266,6 +266,8 @@ def test_a_table_of_prompts(runtime, armature, tmp_path):
      ("USD", ".usdc", b"PXR-USDC"), ("AMASS", ".npz", b"PK")],
 )  # fmt: skip
 def test_export(runtime, armature, tmp_path, kind, ending, begins):
+    if kind == "GLTF" and bpy.app.version < (4, 3, 0):
+        pytest.skip("bpy 4.2 crashes when it ends after its own glTF export, add-on or not")
     generate(runtime, seconds=1.0, prompt="walks")
     generate(runtime, seconds=1.5, prompt="runs")
     made().clip = 0
