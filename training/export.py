@@ -96,8 +96,8 @@ def model_card(config: HmvlmConfig, record: dict, figures: dict, tokenizer: dict
         "",
         "# HMVLM, embedded default",
         "",
-        "Motion experts, gate, vocabulary and body-part motion tokenizer that turn a frozen "
-        "SmolLM2-135M-Instruct into a model which writes human motion (HMVLM, NeurIPS 2025).",
+        "Experts, gate, vocabulary and body-part tokenizers that turn a frozen "
+        f"SmolLM2-135M-Instruct into a model which {_can(config)} (HMVLM, NeurIPS 2025).",
         "",
         "| part | |",
         "|---|---|",
@@ -111,13 +111,13 @@ def model_card(config: HmvlmConfig, record: dict, figures: dict, tokenizer: dict
         "## Training",
         "",
         f"{record.get('clips', 0):,} clips (mirrored and composed ones included), "
-        f"{record.get('steps_done', 0):,} steps of {record.get('batch', 0)} sequences, "
-        f"{record.get('seconds', 0) / 60:.0f} minutes at {record.get('rows_per_second', 0):.0f} "
-        f"rows a second, base model in {record.get('precision', 'fp32')}. Next-token loss on "
-        "motion, L_gat on prompts unrelated to motion.",
+        f"{record.get('steps_done', 0):,} steps of {_batches(record)}, "
+        f"{record.get('seconds', 0) / 60:.0f} minutes, base model in "
+        f"{record.get('precision', 'fp32')}. Next-token loss, L_gat on prompts unrelated to "
+        "motion. Pictures and clips are landmarks simulated from the motions.",
         *_earlier_training(record.get("earlier", [])),
         "",
-        "Validation, nats a motion token: "
+        "Validation (nats a token, joints in mm): "
         + (", ".join(f"{k.removeprefix('val_')} {v:.3f}" for k, v in last.items()) or "not run")
         + ".",
         "",
@@ -132,6 +132,7 @@ def model_card(config: HmvlmConfig, record: dict, figures: dict, tokenizer: dict
         "    hmvlm-train tokenizer --data prepared --out runs/tokenizer --kind body_part "
         f"--steps {tokenizer.get('steps_done', 0)} --precision "
         f"{tokenizer.get('precision', 'fp32')}",
+        *(_ALIGNING if config.vision is not None else ()),
         *_instruct_commands([*record.get("earlier", []), record]),
         "    hmvlm-train export --run runs/instruct --tokenizer runs/tokenizer/body_part",
         "",
@@ -158,14 +159,49 @@ def model_card(config: HmvlmConfig, record: dict, figures: dict, tokenizer: dict
         "",
         "Locomotion, turning, waving, raising hands, bowing, and a few sports, dances and "
         "acrobatics in a score of styles; no objects, no second person, no fingers or face. "
-        "Sentences far from these give a plausible but wrong motion.",
+        "Sentences far from these give a plausible but wrong motion. Poses and clips are read "
+        "through BlazePose's landmarks, one person at a time: what it misses, the model misses.",
     ]
     return "\n".join(lines) + "\n"
 
 
+_ALIGNING = (
+    "    hmvlm-train pose-tokenizer --data prepared --out runs/pose-tokenizer",
+    "    hmvlm-train align --data prepared --pose-tokenizer runs/pose-tokenizer/body_part --out "
+    "runs/align",
+)
+_SIZES = {"motion": "batch", "pose": "pose_batch", "video": "clip_batch"}
+_NOUNS = {"motion": "motions", "pose": "people", "video": "clips to describe"}
+
+
+def _can(config: HmvlmConfig) -> str:
+    seeing = config.vision
+    if seeing is None:
+        return "writes human motion"
+    more = ", and describes clips" if seeing.clip_rows else ""
+    return f"writes human motion, reads poses from pictures{more}"
+
+
+def _batches(run: dict) -> str:
+    tasks = run.get("tasks", ["motion"])
+    return " and ".join(f"{run.get(_SIZES[task], 0)} {_NOUNS[task]}" for task in tasks)
+
+
+def _task_options(run: dict) -> str:
+    """What the command of a run says of its tasks, where that is not motion alone."""
+    tasks = run.get("tasks", ["motion"])
+    if tasks == ["motion"]:
+        return ""
+    sizes = "".join(
+        f"--{_SIZES[task].replace('_', '-')} {run.get(_SIZES[task], 0)} " for task in tasks
+    )
+    aligned = "--alignment runs/align " if run.get("aligned") else ""
+    return f"--tasks {','.join(tasks)} {aligned}{sizes}"
+
+
 def _earlier_training(earlier: list[dict]) -> list[str]:
     return [
-        f"Before that, {run.get('steps_done', 0):,} steps of {run.get('batch', 0)} in "
+        f"Before that, {run.get('steps_done', 0):,} steps of {_batches(run)} in "
         f"{run.get('seconds', 0) / 60:.0f} minutes, in {run.get('precision', 'fp32')}, on prepared "
         f"data `{run.get('data_hash', '?')}`."
         for run in earlier
@@ -188,10 +224,12 @@ def _instruct_commands(runs: list[dict]) -> list[str]:
             start = "--start-from BEFORE/adapter --start-tokenizer BEFORE/tokenizer "
         out.append(
             "    hmvlm-train instruct --data prepared --source DATA --tokenizer "
-            f"runs/tokenizer/body_part {start}--out {folder} --steps {run.get('steps_done', 0)} "
+            f"runs/tokenizer/body_part {start}{_task_options(run)}--out {folder} "
+            f"--steps {run.get('steps_done', 0)} "
             f"--lora-rate {run.get('lora_rate', 2e-3):g} --table-rate "
             f"{run.get('table_rate', 3e-3):g} --precision {run.get('precision', 'fp32')} "
             f"--seed {run.get('seed', 0)}"
+            + (" --router-rate 0" if run.get("router_rate") == 0 else "")
         )
     return out
 

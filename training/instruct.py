@@ -129,7 +129,7 @@ def train_instruct(settings: InstructSettings) -> Path:
     spent = (sum(t.rows for t in tasks if isinstance(t, MotionTask)), time.monotonic() - begun)
     adapter = {name: whole_tensor(value).cpu() for name, value in model.adapter_state().items()}
     if accelerator.is_main_process:
-        if settings.bordered:
+        if settings.bordered and settings.router_rate > 0:  # else the gate stays as it was
             polished = _polish(model, adapter, motion, general, settings)
             print(f"gate after instruction tuning: {_rounded(polished)}")
         model.save_adapter(settings.out / ADAPTER_FOLDER, state=adapter)
@@ -219,6 +219,7 @@ def _write_record(
         **plain(settings),
         "earlier": earlier_runs(settings.start_from),
         "carried_over": settings.start_tokenizer is not None,
+        "aligned": settings.alignment is not None,
         "data_hash": data.hash,
         "clips": len(data),
         "steps_done": state.step,
