@@ -196,6 +196,9 @@ def _task_options(run: dict) -> str:
         f"--{_SIZES[task].replace('_', '-')} {run.get(_SIZES[task], 0)} " for task in tasks
     )
     aligned = "--alignment runs/align " if run.get("aligned") else ""
+    share = run.get("samples", {}).get("composite_share", 0.25)
+    if "motion" in tasks and share != 0.25:
+        sizes += f"--composite-share {share:g} "
     return f"--tasks {','.join(tasks)} {aligned}{sizes}"
 
 
