@@ -104,6 +104,9 @@ def _nearest(path: str, values: np.ndarray, before: np.ndarray) -> np.ndarray:
 def _take_back(
     armature: bpy.types.Object, done: Sequence[_Step], frame: int, had_action: bool
 ) -> None:
+    animation = armature.animation_data
+    # held before its keys go: with the last of them 4.2 takes the action off the armature
+    made = None if had_action or animation is None else animation.action
     for step in done:
         if step.values is not None:
             setattr(step.bone, step.path, step.values)
@@ -112,9 +115,8 @@ def _take_back(
                 step.bone.keyframe_insert(step.path, frame=frame)
             else:
                 step.bone.keyframe_delete(step.path, frame=frame)
-    animation = armature.animation_data
-    if not had_action and animation is not None and animation.action is not None:
-        bpy.data.actions.remove(animation.action)
+    if made is not None:
+        bpy.data.actions.remove(made)
 
 
 def _keyed_paths(armature: bpy.types.Object, frame: int) -> set[str]:

@@ -25,6 +25,7 @@ class StandIn:
     """A client whose backend walks at 1 m/s, ten frames a look, in this process."""
 
     connection_file, problem, welcome = Path("/nowhere"), "", SimpleNamespace(package="0")
+    on_network, report = False, None
 
     def __init__(self, part):
         self.jobs, self.todo = {}, {}
@@ -37,6 +38,9 @@ class StandIn:
 
     def close(self):
         self.state = self.states.OFFLINE
+
+    def request_status(self):
+        pass
 
     def submit(self, task, params, arrays):
         name = f"job {len(self.todo)}"
