@@ -32,7 +32,7 @@ def save_aligned(model: Hmvlm, pose_tokenizer: Path, out: Path) -> None:
 def read_vision(run: Path) -> VisionConfig:
     """The configuration of an aligned run. Raises AssetError when it is not finished."""
     try:
-        return VisionConfig(**json.loads((run / VISION_FILE).read_text("utf-8")))
+        return VisionConfig.from_dict(json.loads((run / VISION_FILE).read_text("utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise AssetError(f"{run} is not a finished run of `hmvlm-train align`.") from error
 

@@ -8,7 +8,6 @@ what it reaches on clips never trained on bounds what the language model can say
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,7 +17,7 @@ from backend.vision.clip_features import CLIP_FRAMES
 from training.data.caption_content import FAMILIES, SIDES
 
 from .checkpoint import TrainingState
-from .clip_samples import NO_SIDE, ClipBatch, ClipLabels, ClipSource
+from .clip_samples import NO_SIDE, ClipBatch, ClipLabels, ClipSource, all_clips
 from .loops import LoopSettings, train
 
 CLIP_ALIGNMENT_FOLDER = "clip_alignment"
@@ -88,7 +87,7 @@ def align(
 
     def batch_loss(step: int) -> dict[str, Tensor]:
         drawn = source.batch(step, batch)
-        rows = projector(drawn.seen)
+        rows = projector.frame_rows(drawn.seen)
         families, sides, words = head(rows)
         said = labels.words(source, drawn.clips)
         terms = {
@@ -121,11 +120,6 @@ def align(
     return train(model, optimizer, loop, batch_loss, validate if fixed else None, "clip alignment")
 
 
-def all_clips(source: ClipSource) -> ClipBatch:
-    """One sample of every clip that has a description."""
-    return source.of_clips(source.usable, np.random.default_rng(source.seed))
-
-
 @torch.no_grad()
 def head_scores(
     projector: ClipProjector,
@@ -135,7 +129,7 @@ def head_scores(
     batch: ClipBatch,
 ) -> dict[str, float]:
     """How often the head tells one of a clip's families, and its side where it has one."""
-    families, sides, _ = head(projector(batch.seen))
+    families, sides, _ = head(projector.frame_rows(batch.seen))
     wanted = labels.families(source, batch.clips)
     right = wanted.gather(1, families.argmax(dim=1, keepdim=True))[:, 0] > 0
     side = labels.sides(source, batch.clips)

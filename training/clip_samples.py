@@ -139,6 +139,11 @@ class ClipSource:
         return torch.from_numpy(seen), length
 
 
+def all_clips(source: ClipSource) -> ClipBatch:
+    """One sample of every clip that has a description."""
+    return source.of_clips(source.usable, np.random.default_rng(source.seed))
+
+
 def _held(lost: np.ndarray) -> np.ndarray:
     """(B, F) which frames are lost -> which frame is seen in place of each: the last one found."""
     own = np.where(lost, 0, np.arange(CLIP_FRAMES))

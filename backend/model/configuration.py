@@ -48,7 +48,8 @@ class VisionConfig:
     before its rows. head_dim: inner width of the pose head. tower: for patches, as
     "open_clip:MODEL/PRETRAINED" (see GateConfig); tower_width: numbers a patch. clip_rows: rows
     that each of a clip's 8 frames takes, 0 where the weights read no clips; clip_width: of the
-    clip projector's hidden layers.
+    clip projector's hidden layers. clip_words: for landmarks, what is said of a whole clip beside
+    the frames' rows: a row for each slot, whose words these are (see WordRows).
     """
 
     kind: Literal["landmarks", "patches"] = "landmarks"
@@ -60,6 +61,14 @@ class VisionConfig:
     tower_width: int = 1024
     clip_rows: int = 0
     clip_width: int = 256
+    clip_words: tuple[tuple[str, ...], ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Self:
+        """Of what `asdict` gave, also after JSON. Raises TypeError for unknown fields."""
+        data = dict(data)
+        slots = tuple(tuple(words) for words in data.pop("clip_words", ()))
+        return cls(clip_words=slots, **data)
 
 
 @dataclass(frozen=True)
@@ -96,7 +105,7 @@ class HmvlmConfig:
             moe=MoeLoraConfig.from_dict(data.pop("moe")),
             gate=GateConfig(**data.pop("gate")),
             layout=LayoutConfig(**layout),
-            vision=None if vision is None else VisionConfig(**vision),
+            vision=None if vision is None else VisionConfig.from_dict(vision),
             **data,
         )
 

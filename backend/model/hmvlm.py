@@ -40,6 +40,8 @@ VISION_TABLES: tuple[str, ...] = ("vision_projector.", "pose_head.", "landmark_l
 """What a model that reads pictures has beside one that does not."""
 CLIP_TABLES: tuple[str, ...] = ("clip_projector.",)
 """What a model that reads clips has on top of that."""
+WORD_TABLES: tuple[str, ...] = ("clip_projector.words.",)
+"""Those of CLIP_TABLES that spell what a clip shows."""
 _TRAINED = ("router.", "motion_embedding.", "motion_head.", *VISION_TABLES, *CLIP_TABLES)
 
 

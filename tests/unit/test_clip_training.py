@@ -25,8 +25,8 @@ from training.caption_loss import (
     describe_batch,
     gate_texts,
 )
-from training.clip_alignment import align, all_clips
-from training.clip_samples import NO_SIDE, ClipLabels, ClipSettings, ClipSource
+from training.clip_alignment import align
+from training.clip_samples import NO_SIDE, ClipLabels, ClipSettings, ClipSource, all_clips
 from training.data.caption_content import FAMILIES, SIDES
 from training.data.captions import mirror_words
 from training.data.landmark_simulation import simulate

@@ -22,11 +22,13 @@ from backend.model.moe_lora import ADAPTER_WEIGHTS
 from backend.motion.representation import FEATURE_DIM
 from training.aligned import TABLES_FILE, VISION_FILE
 from training.alignment import AlignmentSettings, train_alignment
+from training.data.clip_words import CLIP_WORDS
 from training.evaluate_describe import evaluate
 from training.instruct import train_instruct
 from training.instruct_settings import RUN_FILE, InstructSettings
 from training.shares import Share
 
+VISION = replace(CLIP_VISION, clip_words=CLIP_WORDS)
 TOGETHER = ("motion", "pose", "video")
 
 
@@ -68,7 +70,7 @@ def aligned(settings: InstructSettings, tmp_path: Path) -> Path:
             data=settings.data,
             pose_tokenizer=tmp_path / "poses",
             out=tmp_path / "aligned",
-            vision=CLIP_VISION,
+            vision=VISION,
             steps=2,
             batch=4,
             clip_batch=4,
@@ -95,6 +97,10 @@ def test_three_tasks_in_one_model(settings: InstructSettings, aligned: Path) -> 
     state = _weights(run)
     for table in ("vision_projector.leave.weight", "clip_projector.leave.weight"):
         assert not torch.equal(state[table], tables[table])
+    words = {name: torch.equal(state[name], tables[name]) for name in tables if ".words." in name}
+    assert not words.pop("clip_projector.words.embeddings")
+    assert words
+    assert all(words.values())  # what reads them is stage 1's
 
 
 def test_a_single_task_leaves_the_others_tables(settings: InstructSettings, aligned: Path) -> None:
@@ -137,6 +143,32 @@ def test_what_reads_landmarks_must_be_aligned_first(
     (aligned / VISION_FILE).write_text(json.dumps(wider))
     with pytest.raises(AssetError, match="other shapes"):
         train_instruct(replace(settings, tasks=("pose",), alignment=aligned))
+
+
+def test_a_part_is_aligned_on_its_own(
+    settings: InstructSettings, aligned: Path, tmp_path: Path
+) -> None:
+    run = train_instruct(replace(settings, tasks=TOGETHER, alignment=aligned))
+    asked = AlignmentSettings(
+        data=settings.data,
+        pose_tokenizer=tmp_path / "poses",
+        out=tmp_path / "again",
+        parts=("words",),
+        vision=VISION,
+        steps=2,
+        clip_batch=4,
+    )
+    with pytest.raises(InvalidInput, match="--start-from"):
+        train_alignment(asked)
+    with pytest.raises(InvalidInput, match="choose of poses, clips, words"):
+        train_alignment(replace(asked, parts=("word",)))
+    before = _weights(run)
+    tables = load_file(
+        train_alignment(replace(asked, start_from=run / ADAPTER_FOLDER)) / TABLES_FILE
+    )
+    changed = {name for name in tables if not torch.equal(tables[name], before[name])}
+    assert "clip_projector.words.answer.weight" in changed
+    assert all(name.startswith("clip_projector.words.") for name in changed)
 
 
 def test_all_shares_of_a_clip_batch_add_up(settings: InstructSettings, aligned: Path) -> None:

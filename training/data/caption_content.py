@@ -110,7 +110,7 @@ def sides_shown(clip: PreparedClip) -> set[str]:
         return set()
     parts = re.split(r"[+>]", clip.content)
     if len(parts) > 1:
-        return {side for part in parts if (side := _side(part))}
+        return {side for part in parts if (side := side_of(part))}
     actions = actions_of(clip.content, MotionFacts.from_dict(clip.facts), [])
     return {"both" if "-both" in action else side for action, side in actions if side}
 
@@ -133,7 +133,8 @@ def _unsided(label: str) -> str:
     return label if label in ACTIONS else re.sub(r"-(?:left|right)$", "", label)
 
 
-def _side(label: str) -> str:
+def side_of(label: str) -> str:
+    """The side that the label of one action names; empty where it names none."""
     if "-both" in label:
         return "both"
     return label.rsplit("-", 1)[-1] if label not in ACTIONS else ""

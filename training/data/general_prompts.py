@@ -156,6 +156,27 @@ _TEXT_TASKS = (
     "Make a table with a column for {t} and one for {u}.",
     "Write a complaint to a shop that sells {t}.",
 )  # fmt: skip
+_SELVES = (
+    "a lighthouse", "an old piano", "a river", "the last dinosaur", "a lost suitcase", "a castle",
+    "a goldfish", "a mountain", "a retired robot", "a library book", "a scarecrow", "a coral reef",
+    "a street lamp", "a vineyard", "a pharaoh", "an oak door", "a ship's cat", "a comet",
+)  # fmt: skip
+_STORIES = (
+    "Imagine you are {f}. Tell your story until one day everything changes.",
+    "Picture yourself as {f} that sees {n} for the first time. What goes through your mind?",
+    "Write a diary entry as {f}, minding your own business for a hundred years.",
+    "You are {f} with something to say about {t}. Say it.",
+    "If {f} could speak, what would it tell {n}?",
+    "Begin a tale about {f} with a surprising first sentence.",
+    "Imagine {n} takes part in a contest on {t} with {d} others and comes in place {d}. Who wins?",
+    "Pretend that you overtake place {d} in a ranking. Where are you then?",
+    "Customers have complained to the director about {t}. What should the director ask first?",
+    "Pupils told the head teacher of quarrels at lunch. Which measure helps soonest, and why?",
+    "Which way does {n} look at the end? Explain how you get there.",
+    "How do I set the colour of {t} to {c} in CSS?",
+    "How can JavaScript make the text on {t} bold when a button is clicked?",
+    "Where in the HTML does the style for the list on {t} go?",
+)  # fmt: skip
 _FOLLOW_UPS = (
     "Make it shorter.",
     "Now as a table.",
@@ -212,12 +233,13 @@ _FOLLOW_UPS = (
 def topical_prompts(count: int, rng: random.Random) -> list[str]:
     """Different general prompts, at least `count`: the follow-ups are always among them."""
     out: set[str] = set(_FOLLOW_UPS)
-    groups = (_FORMS, _FORMS, _CODE_FORMS, _SUMS, _PUZZLES, _TEXT_TASKS)
+    groups = (_FORMS, _FORMS, _CODE_FORMS, _SUMS, _PUZZLES, _TEXT_TASKS, _STORIES)
     while len(out) < count:
         structure = rng.choice(_STRUCTURES)
         out.add(
             rng.choice(rng.choice(groups)).format(
                 t=rng.choice(_TOPICS),
+                f=rng.choice(_SELVES),
                 u=rng.choice(_TOPICS),
                 l=rng.choice(_LANGUAGES),
                 s=structure,
