@@ -15,29 +15,36 @@ from torch import Tensor
 from backend.errors import InvalidInput
 from backend.model.clip_projector import ClipProjector
 from backend.model.configuration import HmvlmConfig, LayoutConfig, VisionConfig
-from backend.model.hmvlm import CLIP_TABLES, VISION_TABLES, WORD_TABLES, Hmvlm
+from backend.model.hmvlm import CLIP_TABLES, LIFTER_TABLES, VISION_TABLES, WORD_TABLES, Hmvlm
 from backend.model.loading import build_hmvlm
 from backend.model.moe_lora import MoeLoraConfig
 from backend.model.vision_projector import LandmarkProjector
 from backend.motion.pose_tokenizer import PoseTokenizer
 from training.data.clip_words import CLIP_WORDS
-from training.data.landmark_simulation import LandmarkSimulator
+from training.data.landmark_simulation import LandmarkBatch, LandmarkSimulator
 from training.data.pose_widening import PoseBank
 from training.data.prepared import PreparedDataset
 
-from . import clip_alignment, word_alignment
+from . import clip_alignment, lifter_alignment, word_alignment
 from .aligned import save_aligned
 from .clip_samples import ClipSource
 from .instruct_model import fresh_config
 from .loops import keep_freed_memory
 from .pose_alignment import align
-from .pose_samples import PoseBatch, PoseSource
+from .pose_samples import PoseBatch, PoseSource, as_batch, seen_of
 from .run_arguments import add_run_arguments, run_settings
 
-PARTS: tuple[str, ...] = ("poses", "clips", "words")
-"""What reads single people, the frames of a clip, and a clip as a whole (see WordRows)."""
-_TABLES = {"poses": VISION_TABLES, "clips": CLIP_TABLES, "words": WORD_TABLES}
+PARTS: tuple[str, ...] = ("poses", "lifter", "clips", "words")
+"""What reads single people, what puts their landmarks right in depth, what reads the frames of a
+clip, and a clip as a whole (see WordRows)."""
+_TABLES = {
+    "poses": tuple(name for name in VISION_TABLES if name not in LIFTER_TABLES),
+    "lifter": LIFTER_TABLES,
+    "clips": CLIP_TABLES,
+    "words": WORD_TABLES,
+}
 _STATISTICS, _STATISTICS_CLIPS, _VALIDATION = 2048, 512, 256
+_LIFTER_VALIDATION = 1000
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,9 @@ class AlignmentSettings:
     base_model: str = "smollm2"
     gate_encoder: str = "minilm"
     vision: VisionConfig = field(
-        default_factory=lambda: VisionConfig(clip_rows=1, clip_words=CLIP_WORDS)
+        default_factory=lambda: VisionConfig(
+            clip_rows=1, clip_words=CLIP_WORDS, lift_width=512, lift_blocks=4
+        )
     )
     steps: int | None = None
     minutes: float | None = None
@@ -102,6 +111,8 @@ def train_alignment(settings: AlignmentSettings) -> Path:
     data = PreparedDataset(settings.data, "train")
     if "poses" in settings.parts:
         _align_poses(settings, model, tokenizer, data)
+    if "lifter" in settings.parts:
+        _align_lifter(settings, model, data)
     if "clips" in settings.parts:
         _align_clips(settings, model, data)
     if "words" in settings.parts and settings.vision.clip_words:
@@ -117,8 +128,14 @@ def _config(settings: AlignmentSettings, tokenizer: PoseTokenizer) -> HmvlmConfi
             raise InvalidInput(
                 f"{settings.start_from} reads no landmarks: start from one that does."
             )
-        words = settings.vision.clip_words
-        return replace(config, vision=replace(config.vision, clip_words=words))
+        # tables that are trained anew have the shapes asked for, the others those they have
+        wanted = {}
+        if "words" in settings.parts:
+            wanted["clip_words"] = settings.vision.clip_words
+        if "lifter" in settings.parts:
+            wanted["lift_width"] = settings.vision.lift_width
+            wanted["lift_blocks"] = settings.vision.lift_blocks
+        return replace(config, vision=replace(config.vision, **wanted))
     parts, codes, _ = tokenizer.codebook_vectors().shape
     return fresh_config(
         settings.base_model,
@@ -135,17 +152,13 @@ def _align_poses(
 ) -> None:
     source = PoseSource(_simulator(data), tokenizer, settings.seed)
     projector, head = model.seeing()
-    lifter = model.landmark_lifter
     assert isinstance(projector, LandmarkProjector)
-    assert lifter is not None
     examples = PoseSource(source.simulator, tokenizer, settings.seed + 1)
     seen = examples.batch(0, _STATISTICS).seen
     projector.fit_scale(seen, model.text_std())
-    lifter.fit_scale(seen)
     head.start_from_codebook(tokenizer.codebook_vectors())
     align(
         projector,
-        lifter,
         tokenizer,
         source,
         _held_out(settings.data, tokenizer),
@@ -155,6 +168,23 @@ def _align_poses(
         minutes=settings.minutes,
         batch=settings.batch,
         joints=settings.joints,
+        resume=settings.resume,
+    )
+
+
+def _align_lifter(settings: AlignmentSettings, model: Hmvlm, data: PreparedDataset) -> None:
+    simulator, lifter = _simulator(data), model.landmark_lifter
+    assert lifter is not None
+    lifter.fit_scale(seen_of(simulator.batch(settings.seed + 1, 0, _STATISTICS)))
+    lifter_alignment.align(
+        lifter,
+        simulator,
+        _held_out_people(settings.data, _LIFTER_VALIDATION),
+        settings.out,
+        steps=settings.steps,
+        minutes=settings.minutes,
+        seed=settings.seed,
+        batch=settings.batch,
         resume=settings.resume,
     )
 
@@ -221,10 +251,13 @@ def _simulator(data: PreparedDataset) -> LandmarkSimulator:
 
 
 def _held_out(folder: Path, tokenizer: PoseTokenizer) -> PoseBatch | None:
+    people = _held_out_people(folder, _VALIDATION)
+    return None if people is None else as_batch(people, tokenizer)
+
+
+def _held_out_people(folder: Path, count: int) -> LandmarkBatch | None:
     data = PreparedDataset(folder, "val")
-    if len(data) == 0:
-        return None
-    return PoseSource(_simulator(data), tokenizer, seed=1).batch(0, _VALIDATION)
+    return _simulator(data).batch(1, 0, count) if len(data) else None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

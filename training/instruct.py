@@ -39,9 +39,10 @@ from .instruct_model import Trainable, build_model, parameter_groups
 from .instruct_settings import RUN_FILE, InstructSettings, portable
 from .instruct_tasks import MotionTask, PoseTask, Task, VideoTask, together
 from .instruct_tasks import validate as validate_tasks
-from .loops import LoopSettings, computing_in, keep_freed_memory, train
+from .loops import LoopSettings, keep_freed_memory, train
 from .motion_loss import CACHE_FOLDER, validation_batches
 from .pose_samples import PoseSource
+from .precision import computing_in, warn_of_slow
 from .run_record import plain
 from .shares import Share, accelerator_for
 
@@ -59,6 +60,7 @@ def train_instruct(settings: InstructSettings) -> Path:
     accelerator = accelerator_for(settings.batch, settings.micro_batch)
     if settings.quantise:
         _refuse_sharded_quantised(accelerator)
+    warn_of_slow(settings.precision, accelerator.device.type)
     torch.manual_seed(settings.seed)
     tokenizer = MotionTokenizer.from_pretrained(settings.tokenizer)
     # the main process first: it fills the caches that the others then read

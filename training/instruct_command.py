@@ -13,8 +13,8 @@ from .instruct import train_instruct
 from .instruct_config import DEFAULTS, resolve
 from .instruct_data import SampleSettings
 from .instruct_settings import TASKS, InstructSettings
-from .loops import PRECISIONS
 from .mixture_arguments import add_mixture_arguments, read_mixture
+from .precision import PRECISIONS
 
 _LAYOUTS = ("parallel", "flatten")
 

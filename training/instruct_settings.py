@@ -37,8 +37,8 @@ class InstructSettings:
     general_every: every how many steps a batch of general questions and answers is added to L_fm.
     moe, gate_encoder: the mixture and what its gate reads prompts with (see GateConfig).
     precision: of the frozen base model and of the products with the experts, whose own weights
-    stay in single precision (see loops.PRECISIONS). quantise: "4bit" or "8bit", the base model's
-    frozen weights in that many bits (needs bitsandbytes and a CUDA GPU).
+    stay in single precision (see PRECISIONS). quantise: "4bit" or "8bit", the base model's frozen
+    weights in that many bits (needs bitsandbytes and a CUDA GPU).
     warm_up: fraction of the budget. final_rate: fraction of the rates that is left at the end.
     """
 

@@ -197,16 +197,6 @@ def _over_processes(sums: dict[str, float], accelerator: Accelerator) -> dict[st
     return dict(zip(names, everywhere.tolist(), strict=True))
 
 
-PRECISIONS: tuple[str, ...] = ("fp32", "bf16")
-"""What the layers compute in; weights, optimizer and losses stay in single precision. bf16 is
-faster on hardware that multiplies it (AVX512-BF16, AMX, GPUs) and slower elsewhere."""
-
-
-def computing_in(precision: str, device: str = "cpu") -> torch.autocast:
-    """A context whose matrix products are in one of PRECISIONS."""
-    return torch.autocast(device, torch.bfloat16, enabled=precision == "bf16")
-
-
 def keep_freed_memory() -> None:
     """Tell the C library to reuse the memory of freed tensors instead of giving it back.
 

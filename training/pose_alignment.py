@@ -2,8 +2,7 @@
 """Stage 1 of poses from pictures: the projector alone, against a small head of its own.
 
 As LLaVA aligns its projector before the language model is touched; here the language model is not
-even run, so a step costs little more than the simulation of its people. The landmark lifter, which
-needs no language model at all, is trained on the same people.
+even run, so a step costs little more than the simulation of its people.
 """
 
 from pathlib import Path
@@ -11,12 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from backend.model.landmark_lifter import LandmarkLifter
 from backend.model.vision_projector import LandmarkProjector
 from backend.motion.pose_tokenizer import PoseTokenizer
 
 from .checkpoint import TrainingState
-from .landmark_lifting import lifting_loss, lifting_scores
 from .loops import LoopSettings, train
 from .pose_samples import PoseBatch, PoseSource, code_scores, pose_code_loss
 
@@ -40,7 +37,6 @@ class AlignmentHead(nn.Module):
 
 def align(
     projector: LandmarkProjector,
-    lifter: LandmarkLifter,
     tokenizer: PoseTokenizer,
     source: PoseSource,
     held_out: PoseBatch | None,
@@ -54,27 +50,22 @@ def align(
     joints: float = 5.0,
     resume: bool = True,
 ) -> TrainingState:
-    """Train projector and lifter in place; log and state go to `out/alignment`."""
+    """Train the projector in place; log and state go to `out/alignment`."""
     parts, codes, _ = tokenizer.codebook_vectors().shape
     head = AlignmentHead(projector.rows, dim, parts, codes)
-    model = nn.ModuleDict({"projector": projector, "head": head, "lifter": lifter})
-    read = [*projector.parameters(), *head.parameters()]
-    groups = [{"params": read, "lr": rate}, {"params": lifter.parameters(), "lr": 2 * rate}]
-    optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=0.01)
+    model = nn.ModuleDict({"projector": projector, "head": head})
+    optimizer = torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=0.01)
 
     def batch_loss(step: int) -> dict[str, Tensor]:
         drawn = source.batch(step, batch)
         logits = head(projector(drawn.seen))
-        terms = pose_code_loss(list(logits.unbind(dim=1)), drawn, tokenizer, joints)
-        lifted = lifting_loss(lifter(drawn.seen), drawn.rotations)
-        return {**terms, **lifted, "loss": terms["loss"] + lifted["lifting"]}
+        return pose_code_loss(list(logits.unbind(dim=1)), drawn, tokenizer, joints)
 
     @torch.no_grad()
     def validate() -> dict[str, float]:
         assert held_out is not None
         codes = head(projector(held_out.seen)).argmax(dim=-1)
-        lifted = lifting_scores(lifter.lift(held_out.seen), held_out.rotations)
-        return {**code_scores(codes, held_out, tokenizer), **lifted}
+        return code_scores(codes, held_out, tokenizer)
 
     loop = LoopSettings(
         out / ALIGNMENT_FOLDER,

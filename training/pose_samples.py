@@ -17,17 +17,15 @@ from training.data.landmark_simulation import LandmarkBatch, LandmarkSimulator
 @dataclass(frozen=True)
 class PoseBatch:
     """seen: (B, 33, 6) for the projector; poses: (B, 22, 3, 3) local rotations, the heading taken
-    out; codes: (B, P) of these. rotations: (B, 22, 3, 3) the same with the root's in camera axes.
-    """
+    out; codes: (B, P) of these."""
 
     seen: Tensor
     poses: Tensor
     codes: Tensor
-    rotations: Tensor
 
     def rows(self, chosen: slice) -> "PoseBatch":
         """Some of the people."""
-        parts = (self.seen, self.poses, self.codes, self.rotations)
+        parts = (self.seen, self.poses, self.codes)
         return PoseBatch(*(part[chosen] for part in parts))
 
 
@@ -44,10 +42,14 @@ class PoseSource:
 def as_batch(people: LandmarkBatch, tokenizer: PoseTokenizer) -> PoseBatch:
     """Simulated people with their codes."""
     poses = true_poses(people)
-    seen = landmark_features(
+    return PoseBatch(seen_of(people), poses, tokenizer.encode(poses))
+
+
+def seen_of(people: LandmarkBatch) -> Tensor:
+    """(B, 33, 6) what a projector or the lifter reads of simulated people."""
+    return landmark_features(
         *(torch.from_numpy(x) for x in (people.image, people.visibility, people.world))
     )
-    return PoseBatch(seen, poses, tokenizer.encode(poses), torch.from_numpy(people.rotations))
 
 
 def true_poses(people: LandmarkBatch) -> Tensor:

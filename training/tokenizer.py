@@ -17,8 +17,9 @@ from backend.motion.tokenizer import KINDS, MotionTokenizer, TokenizerOutput, to
 from training.data.prepared import PreparedDataset, balanced_chances
 
 from .checkpoint import TrainingState
-from .loops import PRECISIONS, LoopSettings, computing_in, keep_freed_memory, train
+from .loops import LoopSettings, keep_freed_memory, train
 from .losses import TokenizerLoss, TokenizerLossWeights
+from .precision import PRECISIONS, computing_in, warn_of_slow
 from .run_arguments import add_run_arguments, run_settings
 
 DECODER_FOLDER = "decoder"
@@ -34,7 +35,7 @@ class TokenizerSettings:
 
     continuous_steps: how many first steps go without quantisation; decoder_steps: how many more
     train the decoder alone, for feet that stay where they stand; window: frames; precision: of
-    the layers (see loops.PRECISIONS).
+    the layers (see precision.PRECISIONS).
     """
 
     data: Path
@@ -88,6 +89,7 @@ def train_tokenizer(settings: TokenizerSettings) -> Path:
     data = PreparedDataset(settings.data, "train")
     mean, std = torch.from_numpy(data.mean), torch.from_numpy(data.std)
     model = MotionTokenizer(tokenizer_config(settings.kind), mean, std)
+    warn_of_slow(settings.precision, "cpu")
     criterion = TokenizerLoss(mean, std, TokenizerLossWeights())
     sampler = WindowSampler(data, settings.window, settings.seed)
     held_out = _validation_set(settings)

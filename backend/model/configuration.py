@@ -48,7 +48,8 @@ class VisionConfig:
     before its rows. head_dim: inner width of the pose head. tower: for patches, as
     "open_clip:MODEL/PRETRAINED" (see GateConfig); tower_width: numbers a patch. clip_rows: rows
     that each of a clip's 8 frames takes, 0 where the weights read no clips; clip_width: of the
-    clip projector's hidden layers. clip_words: for landmarks, what is said of a whole clip beside
+    clip projector's hidden layers. lift_width, lift_blocks: of the landmark lifter. clip_words: for
+    landmarks, what is said of a whole clip beside
     the frames' rows: a row for each slot, whose words these are (see WordRows).
     """
 
@@ -61,6 +62,8 @@ class VisionConfig:
     tower_width: int = 1024
     clip_rows: int = 0
     clip_width: int = 256
+    lift_width: int = 256
+    lift_blocks: int = 2
     clip_words: tuple[tuple[str, ...], ...] = ()
 
     @classmethod

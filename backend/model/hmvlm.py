@@ -36,7 +36,9 @@ from .prompt_encoders import PromptEncoder
 from .vision_projector import make_projector
 
 _STD_ROWS = 1 << 16
-VISION_TABLES: tuple[str, ...] = ("vision_projector.", "pose_head.", "landmark_lifter.")
+LIFTER_TABLES: tuple[str, ...] = ("landmark_lifter.",)
+"""What puts landmarks right in depth, beside the language model."""
+VISION_TABLES: tuple[str, ...] = ("vision_projector.", "pose_head.", *LIFTER_TABLES)
 """What a model that reads pictures has beside one that does not."""
 CLIP_TABLES: tuple[str, ...] = ("clip_projector.",)
 """What a model that reads clips has on top of that."""
@@ -83,8 +85,9 @@ class Hmvlm(nn.Module):
         seeing = config.vision
         self.vision_projector = make_projector(seeing, config.hidden_size) if seeing else None
         self.pose_head = PoseHead(config) if seeing else None
-        landmarks = seeing is not None and seeing.kind == "landmarks"
-        self.landmark_lifter = LandmarkLifter() if landmarks else None
+        self.landmark_lifter = None
+        if seeing is not None and seeing.kind == "landmarks":
+            self.landmark_lifter = LandmarkLifter(seeing.lift_width, seeing.lift_blocks)
         self.clip_projector = None
         if seeing is not None and seeing.clip_rows > 0:
             self.clip_projector = make_clip_projector(seeing, config.hidden_size)
@@ -310,7 +313,8 @@ class Hmvlm(nn.Module):
     def load_adapter(self, folder: Path, fresh: tuple[str, ...] = ()) -> None:
         """Read what save_adapter wrote. Raises AssetError when it does not fit this model.
 
-        fresh: beginnings of the names that may be missing, which then stay as they are.
+        fresh: beginnings of the names that may be missing, or of another shape, and then stay as
+        they are.
         """
         path = folder / ADAPTER_WEIGHTS
         try:
@@ -318,8 +322,10 @@ class Hmvlm(nn.Module):
         except (OSError, SafetensorError) as error:
             raise AssetError(f"{path} cannot be read: {error}. Get the weights again.") from error
         own = self.adapter_state()
-        for name in [n for n in own if n.startswith(fresh) and n not in state]:
-            del own[name]
+        for name in [n for n in own.keys() | state.keys() if n.startswith(fresh)]:
+            if name not in own or name not in state or own[name].shape != state[name].shape:
+                own.pop(name, None)
+                state.pop(name, None)
         wrong = sorted(own.keys() ^ state.keys()) or [
             name for name, value in own.items() if value.shape != state[name].shape
         ]

@@ -160,7 +160,7 @@ def test_a_part_is_aligned_on_its_own(
     )
     with pytest.raises(InvalidInput, match="--start-from"):
         train_alignment(asked)
-    with pytest.raises(InvalidInput, match="choose of poses, clips, words"):
+    with pytest.raises(InvalidInput, match="choose of poses, lifter, clips, words"):
         train_alignment(replace(asked, parts=("word",)))
     before = _weights(run)
     tables = load_file(
@@ -169,6 +169,39 @@ def test_a_part_is_aligned_on_its_own(
     changed = {name for name in tables if not torch.equal(tables[name], before[name])}
     assert "clip_projector.words.answer.weight" in changed
     assert all(name.startswith("clip_projector.words.") for name in changed)
+
+
+def test_a_lifter_of_another_size_takes_the_old_ones_place(
+    settings: InstructSettings, aligned: Path, tmp_path: Path
+) -> None:
+    run = train_instruct(replace(settings, tasks=("pose",), alignment=aligned))
+    before = _weights(run)
+    wider = replace(VISION, lift_width=24, lift_blocks=3)
+    asked = AlignmentSettings(
+        data=settings.data,
+        pose_tokenizer=tmp_path / "poses",
+        out=tmp_path / "wider",
+        parts=("lifter",),
+        start_from=run / ADAPTER_FOLDER,
+        vision=wider,
+        steps=2,
+        batch=4,
+    )
+    tables = load_file(train_alignment(asked) / TABLES_FILE)
+    assert tables["landmark_lifter.blocks.2.weight"].shape == (24, 24)
+    kept = [name for name in before if name.startswith(("vision_projector.", "pose_head."))]
+    assert all(torch.equal(tables[name], before[name]) for name in kept)
+    taken = train_instruct(
+        replace(
+            settings,
+            tasks=("pose",),
+            start_from=run / ADAPTER_FOLDER,
+            alignment=asked.out,
+            out=tmp_path / "taken",
+        )
+    )
+    lifter = [name for name in tables if name.startswith("landmark_lifter.")]
+    assert all(torch.equal(_weights(taken)[name], tables[name]) for name in lifter)
 
 
 def test_all_shares_of_a_clip_batch_add_up(settings: InstructSettings, aligned: Path) -> None:
