@@ -46,6 +46,7 @@ class PeopleAsk:
     """
 
     task: ClassVar[str] = "people"
+    files: ClassVar[tuple[str, ...]] = ("image",)
     path: str = ""
     pixels: np.ndarray | None = None
     pose_after: bool = True
@@ -85,6 +86,7 @@ class PoseAsk:
     """
 
     task: ClassVar[str] = "pose"
+    files: ClassVar[tuple[str, ...]] = ("image",)
     path: str = ""
     pixels: np.ndarray | None = None
     box: tuple[float, ...] | None = None
@@ -116,6 +118,7 @@ class DescribeAsk:
     """A clip in words, or the answer to a question about it."""
 
     task: ClassVar[str] = "describe"
+    files: ClassVar[tuple[str, ...]] = ("video",)
     path: str
     question: str = ""
     target: Target | None = None
@@ -135,6 +138,7 @@ class DescribeMotionAsk:
     """An animation in words. action: whose description the text becomes, "" for none's."""
 
     task: ClassVar[str] = "describe_motion"
+    files: ClassVar[tuple[str, ...]] = ()
     motion: Motion
     action: str = ""
     question: str = ""
@@ -158,6 +162,7 @@ class TrackAsk:
     """
 
     task: ClassVar[str] = "track"
+    files: ClassVar[tuple[str, ...]] = ("video",)
     path: str
     name: str
     in_place: bool = False
@@ -184,6 +189,7 @@ class ChatAsk:
     """
 
     task: ClassVar[str] = "chat"
+    files: ClassVar[tuple[str, ...]] = ()
     messages: tuple[dict[str, Any], ...]
     seed: int = 0
     seconds: float | None = None
