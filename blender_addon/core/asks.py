@@ -37,6 +37,11 @@ def made_motion(answer: Answered, target: Target | None, name: str = "") -> Arri
     return Arrived(Request(str(prompt), None, int(seed), target), motion)
 
 
+def part_params(start: float, seconds: float) -> dict[str, Any]:
+    """The part of a clip that is meant: from the second `start` on, 0 `seconds` to its end."""
+    return ({"start": start} if start > 0 else {}) | ({"seconds": seconds} if seconds > 0 else {})
+
+
 @dataclass(frozen=True)
 class PeopleAsk:
     """Who is in a picture. Result: boxes (K, 4), scores (K,), picture (the bytes of a JPEG), size.
@@ -115,16 +120,19 @@ class PoseAsk:
 
 @dataclass(frozen=True)
 class DescribeAsk:
-    """A clip in words, or the answer to a question about it."""
+    """A clip in words, or the answer to a question about it. start, seconds: see `part_params`."""
 
     task: ClassVar[str] = "describe"
     files: ClassVar[tuple[str, ...]] = ("video",)
     path: str
     question: str = ""
     target: Target | None = None
+    start: float = 0.0
+    seconds: float = 0.0
 
     def params(self) -> dict[str, Any]:
-        return {"video": self.path, "ask": self.question}
+        asked = {"video": self.path, "ask": self.question}
+        return asked | part_params(self.start, self.seconds)
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {}
@@ -158,7 +166,8 @@ class DescribeMotionAsk:
 class TrackAsk:
     """The motion of the person in a clip, to be keyed like a generated one.
 
-    name: the action's. in_place: without the way that the person goes.
+    name: the action's. in_place: without the way that the person goes. start, seconds: see
+    `part_params`.
     """
 
     task: ClassVar[str] = "track"
@@ -167,9 +176,12 @@ class TrackAsk:
     name: str
     in_place: bool = False
     target: Target | None = None
+    start: float = 0.0
+    seconds: float = 0.0
 
     def params(self) -> dict[str, Any]:
-        return {"video": self.path, "in_place": self.in_place}
+        asked = {"video": self.path, "in_place": self.in_place}
+        return asked | part_params(self.start, self.seconds)
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {}
