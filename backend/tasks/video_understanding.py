@@ -42,8 +42,8 @@ _SHORTEST_S = 0.1
 class Description:
     """text: the description or the answer; tokens: its ids; complete: it ended by itself.
 
-    alpha: (E,). seconds: length of what was watched. frames, found: how many frames were looked at, and in
-    how many of these the person was found.
+    alpha: (E,). seconds: length of what was watched. frames, found: how many frames were looked at,
+    and in how many of these the person was found.
     """
 
     text: str
