@@ -137,6 +137,17 @@ def test_a_task_that_is_refused_keeps_no_file(far, client, clip):
     far.wait_for_nothing()
 
 
+def test_what_does_not_come_through_whole_ends_its_job(far, client, clip):
+    job = client.jobs[client.submit("track", {"video": str(clip)}, files=("video",))]
+    client._outbox._waiting[job.job_id].files["video"]._digest.update(b"a bit that fell over")
+    finish(client, job.job_id)
+    assert job.error is not None
+    assert job.error.code == protocol.Code.INVALID_INPUT
+    assert "did not come through whole" in job.message
+    far.wait_for_nothing()
+    assert run(client, "track", clip, "video").state is JobState.DONE
+
+
 def test_cancelled_while_it_is_sent(far, client, film):
     job = client.jobs[client.submit("track", {"video": str(film)}, files=("video",))]
     collect(client, lambda _: job.fraction > 0.01)
