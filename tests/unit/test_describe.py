@@ -269,6 +269,9 @@ def test_the_command_takes_videos_and_motions(
     said = json.loads(capsys.readouterr().out)
     assert (said["frames"], said["ask"]) == (20, "Do they walk?")
     assert tracked["boxes"] == [(0.0, 0.0, 30.0, 40.0)]
+    assert main(["describe", video, "--start", "0.5", "--seconds", "1", *options]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["frames"], said["seconds"]) == (10, pytest.approx(1.0))
     motion = going(2.0)
     motion.save_npz(tmp_path / "go.npz")
     write_bvh(motion, tmp_path / "go.bvh")
@@ -287,6 +290,7 @@ def test_the_command_takes_videos_and_motions(
         (["broken.bvh"], "cannot be read as a motion"),
         (["text.mp4"], "text.mp4"),
         (["go.npz", "--box", "1,2,3,4"], "--box is for videos"),
+        (["go.npz", "--start", "1"], "--start and --seconds are for videos"),
     ],
 )
 def test_the_command_checks_before_a_server_starts(
