@@ -134,6 +134,8 @@ def _add_describe(verbs: Verbs, used: bool) -> None:
     parser.add_argument(
         "--box", type=parse_box, metavar="L,T,R,B", help="around the person in the first frame"
     )
+    parser.add_argument("--start", type=float, metavar="S", help="begin at this second")
+    parser.add_argument("--seconds", type=float, metavar="S", help="how much (default: to the end)")
     parser.add_argument("--max-new-tokens", type=int, metavar="N", help="longest answer")
     parser.add_argument("--json", action="store_true", help="one JSON object, not streamed")
     _add_client(parser)

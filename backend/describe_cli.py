@@ -29,13 +29,16 @@ def describe(options: argparse.Namespace) -> int:
         task, motion = "describe_motion", _load_motion(source)
         if options.box is not None:
             raise InvalidInput("--box is for videos: a motion is of one person.")
+        if options.start is not None or options.seconds is not None:
+            raise InvalidInput("--start and --seconds are for videos: a motion is read whole.")
         params["fps"] = float(motion.fps)
         arrays = motion_arrays(motion)
     else:
         examine(source)  # a file that is no video needs no server to say so
         task, params["video"] = "describe", str(source.absolute())
-        if options.box is not None:
-            params["box"] = options.box
+        for name in ("box", "start", "seconds"):
+            if (value := getattr(options, name)) is not None:
+                params[name] = value
     show = ProgressLine()
 
     def on_event(event: ClientEvent, job: Job) -> None:

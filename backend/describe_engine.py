@@ -27,6 +27,8 @@ class _DescribeRequest(msgspec.Struct, frozen=True):
     ask: str = DescribeParams.ask
     box: list[float] | None = None
     max_new_tokens: int = DescribeParams.max_new_tokens
+    start: float = DescribeParams.start
+    seconds: float | None = DescribeParams.seconds
 
 
 class _DescribeMotionRequest(msgspec.Struct, frozen=True):
@@ -99,7 +101,14 @@ def parse_describe(params: Params) -> DescribeParams:
     """Wire parameters to a request; InvalidInput names the field that is wrong."""
     request = convert(params, _DescribeRequest)
     box = None if request.box is None else tuple(request.box)
-    return DescribeParams(request.video, request.ask, box, request.max_new_tokens)
+    return DescribeParams(
+        video=request.video,
+        ask=request.ask,
+        box=box,
+        max_new_tokens=request.max_new_tokens,
+        start=request.start,
+        seconds=request.seconds,
+    )
 
 
 def parse_describe_motion(params: Params, arrays: Arrays) -> DescribeMotionParams:

@@ -107,6 +107,11 @@ class Scheduler:
         """Whether a submit of this id would attach to a job that exists."""
         return job_id in self._jobs
 
+    def is_open(self, job_id: str) -> bool:
+        """Whether this job waits or runs."""
+        job = self._jobs.get(job_id)
+        return job is not None and job.terminal is None
+
     # --- from clients -------------------------------------------------------------------------
 
     def submit(self, submit: protocol.Submit, buffers: Buffers, listener: bytes) -> list[Effect]:

@@ -22,6 +22,7 @@ from backend.errors import HmvlmError
 from backend.network_keys import NetworkSettings
 from backend.processes import FileLock, ParentWatch, memory_of
 from backend.scheduler import Effect, KillWorker, Scheduler, SchedulerLimits, Send, StartJob
+from backend.uploads import Uploads
 from backend.version import package_version
 from backend.worker_link import ZAP_DOMAIN as WORKER_DOMAIN
 from backend.worker_link import WorkerLink
@@ -80,6 +81,7 @@ class Server:
         self._settings = settings
         self._tasks = create_engine(settings.engine, settings.options).tasks
         self._scheduler = Scheduler(settings.limits)
+        self._uploads = Uploads()
         self._codec: Codec[Any] = Codec(protocol.Request)
         self._parent = ParentWatch(settings.parent_pid) if settings.parent_pid else None
         self._lock = FileLock(
@@ -101,6 +103,7 @@ class Server:
                 "or choose another place with --connection-file."
             ) from error
         finally:
+            self._uploads.close()
             self._lock.release()
 
     def _serve(self) -> None:
@@ -177,6 +180,8 @@ class Server:
             else:
                 self._apply(self._scheduler.worker_lost(reason))
         self._apply(self._scheduler.tick(now))
+        for client, uploaded in self._uploads.tick(self._scheduler.is_open):
+            self._reply(client, uploaded)
 
     def _from_worker(self) -> None:
         for envelope in self._worker.receive():
@@ -184,7 +189,10 @@ class Server:
                 if self._worker.mark_ready():
                     self._apply(self._scheduler.worker_ready())
             else:
-                self._apply(self._scheduler.worker_event(envelope.message, envelope.buffers))
+                event = envelope.message
+                if isinstance(event, protocol.Error):
+                    event = self._uploads.in_users_words(event)
+                self._apply(self._scheduler.worker_event(event, envelope.buffers))
 
     def _from_clients(self) -> None:
         for _ in range(MAX_MESSAGES_A_TURN):
@@ -226,6 +234,10 @@ class Server:
                 self._submit(client, message, buffers)
             case protocol.LoadModel(job_id):
                 self._enqueue(client, protocol.Submit(job_id, LOAD_MODEL), [])
+            case protocol.Upload():
+                self._upload(client, seq, message, buffers)
+            case protocol.DropUpload(upload_id):
+                self._uploads.drop(client, upload_id)
             case protocol.Cancel(job_id):
                 self._apply(self._scheduler.cancel(job_id, client, time.monotonic()))
             case protocol.Shutdown():
@@ -236,15 +248,11 @@ class Server:
         """Turn down what cannot work before it waits in the queue."""
         if not self._scheduler.knows(submit.job_id):
             task = self._tasks.get(submit.task)
-            if task is None:
-                message = (
-                    f"This backend has no task {submit.task!r}; it has "
-                    f"{', '.join(sorted(self._tasks))}: update whichever side is older."
-                )
-                code = protocol.Code.UNKNOWN_TASK
-                self._reply(client, protocol.Error(code, message, False, submit.job_id))
-                return
             try:
+                submit = self._uploads.claim(client, submit)  # so that they go with a refusal too
+                if task is None:
+                    self._reply(client, self._unknown_task(submit))
+                    return
                 task.check(submit.params, unpack_arrays(submit.arrays, buffers))
             except ProtocolError as error:
                 text = f"Malformed arrays: {error}."
@@ -255,6 +263,21 @@ class Server:
                 self._reply(client, refusal)
                 return
         self._enqueue(client, submit, buffers)
+
+    def _unknown_task(self, submit: protocol.Submit) -> protocol.Error:
+        message = (
+            f"This backend has no task {submit.task!r}; it has "
+            f"{', '.join(sorted(self._tasks))}: update whichever side is older."
+        )
+        return protocol.Error(protocol.Code.UNKNOWN_TASK, message, False, submit.job_id)
+
+    def _upload(
+        self, client: bytes, seq: int, upload: protocol.Upload, buffers: list[bytes]
+    ) -> None:
+        try:
+            self._reply(client, self._uploads.receive(client, upload, buffers), seq)
+        except HmvlmError as error:
+            self._reply(client, protocol.Error(error.code, error.message, error.retryable), seq)
 
     def _enqueue(self, client: bytes, submit: protocol.Submit, buffers: list[bytes]) -> None:
         if self._worker.state == "failed":
@@ -309,6 +332,7 @@ class Server:
             if error.errno != zmq.EHOSTUNREACH:
                 raise
             self._scheduler.drop_listener(client)
+            self._uploads.drop_client(client)
 
 
 def serve(settings: ServerSettings) -> None:

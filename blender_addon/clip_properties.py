@@ -16,6 +16,25 @@ class HmvlmClip(bpy.types.PropertyGroup):
         name="Question",
         description="What to ask, such as: Which hand do they wave with? Empty: describe it",
     )
+    start: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="From",
+        description="The second of the clip from which on it is described or tracked",
+        min=0.0,
+        max=24 * 3600.0,
+        soft_max=60.0,
+        step=10,
+        precision=2,
+    )
+    seconds: bpy.props.FloatProperty(  # type: ignore[valid-type]
+        name="Seconds",
+        description="How much of the clip is described or tracked. 0: to its end. Tracking takes "
+        "at most 60 seconds at a time",
+        min=0.0,
+        max=24 * 3600.0,
+        soft_max=60.0,
+        step=10,
+        precision=2,
+    )
     in_place: bpy.props.BoolProperty(  # type: ignore[valid-type]
         name="In Place",
         description="Track the body's moves without the way that the person goes",

@@ -26,7 +26,8 @@ DEFAULT_NEW_TOKENS = 256
 DEFAULT_DESCRIPTION_TOKENS = 48
 MAX_QUESTION_CHARS = 300
 MAX_TRACK_SECONDS = 60.0
-MIN_TRACK_SECONDS = 0.2
+MIN_PART_SECONDS = 0.2
+MAX_START_SECONDS = 24 * 3600.0
 LENSES_MM = (8.0, 1000.0)
 
 
@@ -75,13 +76,16 @@ class DescribeParams:
 
     video: a file, a folder of pictures, or a pattern of their names. ask: a question about what the
     person does; a description when empty. box: left, top, right, bottom in pixels of the first
-    frame around the one who is meant; the largest person when None.
+    frame around the one who is meant; the largest person when None. start, seconds: the part that
+    is looked at; to the end when None.
     """
 
     video: str
     ask: str = ""
     box: tuple[float, ...] | None = None
     max_new_tokens: int = DEFAULT_DESCRIPTION_TOKENS
+    start: float = 0.0
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -231,6 +235,9 @@ def validate_describe(params: DescribeParams) -> None:
     if not params.video.strip():
         raise InvalidInput("No video was given: name a file, or a folder of pictures.")
     _check_box(params.box)
+    _check_start(params.start)
+    if params.seconds is not None:
+        _within("The length", params.seconds, MIN_PART_SECONDS, MAX_START_SECONDS, " seconds")
     _check_question(params.ask, params.max_new_tokens)
 
 
@@ -256,10 +263,14 @@ def validate_track(params: TrackParams) -> None:
     if not params.video.strip():
         raise InvalidInput("No video was given: name a file, or a folder of numbered pictures.")
     _check_box(params.box)
-    _within("The start", params.start, 0.0, 24 * 3600.0, " seconds")
+    _check_start(params.start)
     if params.seconds is not None:
-        _within("The length", params.seconds, MIN_TRACK_SECONDS, MAX_TRACK_SECONDS, " seconds")
+        _within("The length", params.seconds, MIN_PART_SECONDS, MAX_TRACK_SECONDS, " seconds")
     _within("The lens", params.lens, *LENSES_MM, " mm")
+
+
+def _check_start(start: float) -> None:
+    _within("The start", start, 0.0, MAX_START_SECONDS, " seconds")
 
 
 def _check_box(box: tuple[float, ...] | None) -> None:

@@ -18,12 +18,13 @@ from ..model.hmvlm import Hmvlm
 from ..model.loading import vision_tower
 from ..vision.blazepose import BlazePose
 from ..vision.clip_features import clip_features, frame_choice
+from ..vision.clip_frames import SampledPart, sampled_part
 from ..vision.crops import Square, cut
 from ..vision.landmarks import Landmarks
 from ..vision.motion_landmarks import motion_landmarks
 from ..vision.person_square import SEEN, square_around
 from ..vision.tracking import TrackedFrame, track
-from ..vision.videos import Frame, VideoInfo, examine, read_frames
+from ..vision.videos import Frame
 from .requests import (
     DescribeMotionParams,
     DescribeParams,
@@ -41,8 +42,8 @@ _SHORTEST_S = 0.1
 class Description:
     """text: the description or the answer; tokens: its ids; complete: it ended by itself.
 
-    alpha: (E,). seconds: length of the clip. frames, found: how many frames were looked at, and in
-    how many of these the person was found.
+    alpha: (E,). seconds: length of what was watched. frames, found: how many frames were looked at,
+    and in how many of these the person was found.
     """
 
     text: str
@@ -82,13 +83,12 @@ def describe_video(
     model.watching()
     alpha = model.describe_alpha(params.ask)
     on_progress(0.02, "Opening the video")
-    info = examine(params.video)
-    fps = min(info.fps, _TRACK_FPS, _MOST_TRACKED / info.seconds)
+    part = sampled_part(params.video, _TRACK_FPS, _MOST_TRACKED, params.start, params.seconds)
     networks = networks or BlazePose()
-    tracked = _track(params, info, fps, networks, on_progress, is_cancelled)
-    seen = _seen(model, params, fps, _chosen(tracked), info.seconds)
+    tracked = _track(params, part, networks, on_progress, is_cancelled)
+    seen = _seen(model, part, _chosen(tracked))
     found = sum(t.landmarks is not None for t in tracked)
-    watched = _Watched(seen, info.seconds, len(tracked), found)
+    watched = _Watched(seen, part.seconds, len(tracked), found)
     return _answer(model, params, alpha, watched, on_progress, on_text, is_cancelled)
 
 
@@ -119,19 +119,17 @@ def describe_motion(
 
 def _track(
     params: DescribeParams,
-    info: VideoInfo,
-    fps: float,
+    part: SampledPart,
     networks: BlazePose,
     on_progress: Progress,
     is_cancelled: Callable[[], bool],
 ) -> list[TrackedFrame]:
-    expected = max(round(info.seconds * fps), 1)
     out: list[TrackedFrame] = []
-    for tracked in track(read_frames(params.video, fps), networks, params.box):
+    for tracked in track(part.read(), networks, params.box):
         if is_cancelled():
             raise Cancelled
         out.append(tracked)
-        on_progress(0.05 + 0.75 * min(len(out) / expected, 1.0), "Following the person")
+        on_progress(0.05 + 0.75 * len(out) / part.frames, "Following the person")
     return out
 
 
@@ -150,10 +148,8 @@ def _chosen(tracked: Sequence[TrackedFrame]) -> list[tuple[int, Landmarks]]:
 
 def _seen(
     model: Hmvlm,
-    params: DescribeParams,
-    fps: float,
+    part: SampledPart,
     chosen: list[tuple[int, Landmarks]],
-    seconds: float,
 ) -> Tensor:
     """(1, F, W), or (1, F, N, tower width) where the model reads patches."""
     image = np.stack([person.image[:, :2] for _, person in chosen])
@@ -162,13 +158,11 @@ def _seen(
     assert vision is not None
     if vision.kind == "landmarks":
         world = np.stack([person.world for _, person in chosen])
-        length = max(seconds, _SHORTEST_S)
+        length = max(part.seconds, _SHORTEST_S)
         return torch.from_numpy(clip_features(image, visibility, world, length))[None]
     tower = vision_tower(model)
     wanted = {k for k, _ in chosen}
-    pictures: dict[int, Frame] = {
-        k: frame for k, frame in enumerate(read_frames(params.video, fps)) if k in wanted
-    }
+    pictures: dict[int, Frame] = {k: frame for k, frame in enumerate(part.read()) if k in wanted}
     crops = []
     for (k, _), points, seen in zip(chosen, image, visibility > SEEN, strict=True):
         picture = pictures[k].picture

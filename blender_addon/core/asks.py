@@ -37,6 +37,11 @@ def made_motion(answer: Answered, target: Target | None, name: str = "") -> Arri
     return Arrived(Request(str(prompt), None, int(seed), target), motion)
 
 
+def part_params(start: float, seconds: float) -> dict[str, Any]:
+    """The part of a clip that is meant: from the second `start` on, 0 `seconds` to its end."""
+    return ({"start": start} if start > 0 else {}) | ({"seconds": seconds} if seconds > 0 else {})
+
+
 @dataclass(frozen=True)
 class PeopleAsk:
     """Who is in a picture. Result: boxes (K, 4), scores (K,), picture (the bytes of a JPEG), size.
@@ -46,6 +51,7 @@ class PeopleAsk:
     """
 
     task: ClassVar[str] = "people"
+    files: ClassVar[tuple[str, ...]] = ("image",)
     path: str = ""
     pixels: np.ndarray | None = None
     pose_after: bool = True
@@ -85,6 +91,7 @@ class PoseAsk:
     """
 
     task: ClassVar[str] = "pose"
+    files: ClassVar[tuple[str, ...]] = ("image",)
     path: str = ""
     pixels: np.ndarray | None = None
     box: tuple[float, ...] | None = None
@@ -113,15 +120,19 @@ class PoseAsk:
 
 @dataclass(frozen=True)
 class DescribeAsk:
-    """A clip in words, or the answer to a question about it."""
+    """A clip in words, or the answer to a question about it. start, seconds: see `part_params`."""
 
     task: ClassVar[str] = "describe"
+    files: ClassVar[tuple[str, ...]] = ("video",)
     path: str
     question: str = ""
     target: Target | None = None
+    start: float = 0.0
+    seconds: float = 0.0
 
     def params(self) -> dict[str, Any]:
-        return {"video": self.path, "ask": self.question}
+        asked = {"video": self.path, "ask": self.question}
+        return asked | part_params(self.start, self.seconds)
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {}
@@ -135,6 +146,7 @@ class DescribeMotionAsk:
     """An animation in words. action: whose description the text becomes, "" for none's."""
 
     task: ClassVar[str] = "describe_motion"
+    files: ClassVar[tuple[str, ...]] = ()
     motion: Motion
     action: str = ""
     question: str = ""
@@ -154,17 +166,22 @@ class DescribeMotionAsk:
 class TrackAsk:
     """The motion of the person in a clip, to be keyed like a generated one.
 
-    name: the action's. in_place: without the way that the person goes.
+    name: the action's. in_place: without the way that the person goes. start, seconds: see
+    `part_params`.
     """
 
     task: ClassVar[str] = "track"
+    files: ClassVar[tuple[str, ...]] = ("video",)
     path: str
     name: str
     in_place: bool = False
     target: Target | None = None
+    start: float = 0.0
+    seconds: float = 0.0
 
     def params(self) -> dict[str, Any]:
-        return {"video": self.path, "in_place": self.in_place}
+        asked = {"video": self.path, "in_place": self.in_place}
+        return asked | part_params(self.start, self.seconds)
 
     def arrays(self) -> dict[str, np.ndarray]:
         return {}
@@ -184,6 +201,7 @@ class ChatAsk:
     """
 
     task: ClassVar[str] = "chat"
+    files: ClassVar[tuple[str, ...]] = ()
     messages: tuple[dict[str, Any], ...]
     seed: int = 0
     seconds: float | None = None

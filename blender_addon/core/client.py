@@ -12,9 +12,8 @@ No bpy here.
 
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -35,21 +34,14 @@ from ..shared.codec import (
 from ..shared.connection import ConnectionFileError, ConnectionInfo, read_connection_file
 from ..shared.motion import MotionError
 from .jobs import Job, JobState
+from .line_problem import WATCHED, ClientState, line_problem
+from .upload import Outbox, UploadError
 
 PING_EVERY_S = 2.0
 SILENCE_S = 15.0  # the server answers pings while the model runs, so this long means it is gone
 HANDSHAKE_S = 10.0
 REFUSAL_MS = 20
 PUMP_GAP_S = 1.0  # after such a pause it was we who did not listen: the clock starts anew
-
-
-class ClientState(StrEnum):
-    """OFFLINE before `connect` and after `close`; LOST when the server is gone or refuses us."""
-
-    OFFLINE = "offline"
-    CONNECTING = "connecting"
-    READY = "ready"
-    LOST = "lost"
 
 
 class ClientError(Exception):
@@ -95,7 +87,9 @@ class Client:
         self._socket: zmq.Socket[Any] | None = None
         self._monitor: zmq.Socket[Any] | None = None
         self._seq = 0
-        self._sent: dict[int, str] = {}  # submits not yet accepted, by seq
+        self._sent: dict[int, str] = {}  # the jobs of what is not yet answered, by seq
+        self._outbox = Outbox(self._send)
+        self._ended: list[ClientEvent] = []  # jobs that ended before the server knew of them
         self._last_pump = 0.0
         self._heard = 0.0
         self._pinged = 0.0
@@ -129,14 +123,7 @@ class Client:
             socket.curve_serverkey = info.server_public_key.encode()
             socket.curve_publickey = info.client_public_key.encode()
             socket.curve_secretkey = info.client_secret_key.encode()
-            monitor = socket.get_monitor_socket(
-                zmq.EVENT_CONNECTED
-                | zmq.EVENT_CONNECT_RETRIED
-                | zmq.EVENT_DISCONNECTED
-                | zmq.EVENT_HANDSHAKE_FAILED_AUTH
-                | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-                | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-            )
+            monitor = socket.get_monitor_socket(WATCHED)
             monitor.linger = 0
             socket.connect(info.endpoint)
         except (zmq.ZMQError, ValueError, UnicodeEncodeError) as error:
@@ -172,17 +159,40 @@ class Client:
         params: Mapping[str, Any],
         arrays: Mapping[str, np.ndarray] | None = None,
         job_id: str | None = None,
+        files: Collection[str] = (),
     ) -> str:
-        """Send a job and return its id. The same id again attaches to the job it named."""
+        """Send a job and return its id. The same id again attaches to the job it named.
+
+        files: the parameters that are paths of files here. A backend on another machine is sent
+        these files first, by `pump`, while the job is SENDING. Raises ClientError.
+        """
         job_id = job_id or uuid.uuid4().hex
+        job = Job(job_id, task)
+        paths = {name: str(params[name]) for name in files if params.get(name)}
         try:
             refs, buffers = pack_arrays(arrays or {})
             submit = protocol.Submit(job_id, task, dict(params), refs)
-            self._sent[self._send(submit, buffers)] = job_id
+            if self.on_network and paths:
+                self._check_takes_files()
+                encode(submit, buffers)  # what cannot travel is refused before the files do
+                self._outbox.add(job, submit, buffers, paths)
+            else:
+                self._sent[self._send(submit, buffers)] = job_id
         except ProtocolError as error:
             raise ClientError(f"The request cannot be sent: {error}") from error
-        self.jobs[job_id] = Job(job_id, task)
+        except UploadError as error:
+            raise ClientError(str(error)) from error
+        self.jobs[job_id] = job
         return job_id
+
+    def _check_takes_files(self) -> None:
+        if self.state is not ClientState.READY or self.welcome is None:
+            raise ClientError(self.problem or "The backend is not connected: start it first.")
+        if self.welcome.minor < protocol.UPLOADS_SINCE:
+            raise ClientError(
+                f"The backend on the other machine (HMVLM {self.welcome.package}) is too old to be "
+                "sent files: update it there to the release of this add-on."
+            )
 
     def load_model(self, job_id: str | None = None) -> str:
         """Have the model loaded now; a job like any other."""
@@ -196,7 +206,10 @@ class Client:
         job = self.jobs.get(job_id)
         if job is not None:
             job.cancel_requested = True
-        self._send(protocol.Cancel(job_id))
+        if self._outbox.drop(job_id):
+            self._end(protocol.Cancelled(job_id))
+        else:
+            self._send(protocol.Cancel(job_id))
 
     def request_status(self) -> None:
         """Ask for a status report; it arrives as an event and in `report`."""
@@ -228,7 +241,9 @@ class Client:
             events += self._lose(trouble)
         elif self._socket is not None:
             events += self._keep_alive(time.monotonic())
-        return events
+            events += self._send_files(deadline)
+        ended, self._ended = self._ended, []
+        return events + ended
 
     def wait(self, timeout_ms: int) -> None:
         """Sleep until something arrives or the time is over: for programs without a main loop."""
@@ -239,6 +254,20 @@ class Client:
         poller.register(self._socket, zmq.POLLIN)
         poller.register(self._monitor, zmq.POLLIN)
         poller.poll(timeout_ms)
+
+    def _send_files(self, deadline: float) -> list[ClientEvent]:
+        try:
+            for event in self._outbox.pump(deadline, self._sent.__setitem__):
+                self._end(event)
+        except ClientError as error:
+            return self._lose(str(error))
+        return []
+
+    def _end(self, event: Any) -> None:
+        """End a job that the server does not know of."""
+        job = self.jobs.get(event.job_id)
+        if job is not None and job.apply(event):
+            self._ended.append(ClientEvent(event))
 
     def _drain(self, deadline: float) -> list[ClientEvent]:
         events: list[ClientEvent] = []
@@ -269,6 +298,9 @@ class Client:
             self.state, self.welcome = ClientState.READY, message
         elif isinstance(message, protocol.Accepted):
             self._sent = {seq: name for seq, name in self._sent.items() if name != message.job_id}
+        elif isinstance(message, protocol.Uploaded):
+            self._sent.pop(envelope.header.reply_to, None)
+            self._outbox.uploaded(message)
         elif isinstance(message, protocol.StatusReport):
             self.report = message
         return [ClientEvent(message, arrays)]
@@ -287,29 +319,10 @@ class Client:
                 event = parse_monitor_message(self._monitor.recv_multipart(zmq.NOBLOCK))["event"]
             except zmq.Again:
                 return ""
-            if event == zmq.EVENT_DISCONNECTED and self.state is ClientState.READY:
-                return "The backend stopped while it was connected: start it again and retry."
-            if event == zmq.EVENT_CONNECT_RETRIED and self.state is ClientState.CONNECTING:
-                if self._network:
-                    return (
-                        f"No backend listens at {self._endpoint}: start `hmvlm serve --host` "
-                        "there, and let its port through that machine's firewall."
-                    )
-                return f"No backend listens where {self.connection_file} says: start it."
-            if event in (
-                zmq.EVENT_HANDSHAKE_FAILED_AUTH,
-                zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL,
-                zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL,
-            ):
-                if self._network:
-                    return (
-                        f"The backend at {self._endpoint} does not accept the access key, "
-                        "or has another server key: type in both as it shows them."
-                    )
-                return (
-                    f"The backend does not accept the keys in {self.connection_file}: the file is "
-                    "not the running backend's. Stop the backend and start it again."
-                )
+            file = "" if self._network else str(self.connection_file)
+            problem = line_problem(event, self.state, self._endpoint, file)
+            if problem:
+                return problem
         return ""
 
     def _keep_alive(self, now: float) -> list[ClientEvent]:
@@ -346,6 +359,7 @@ class Client:
             self._context.destroy(linger=0)
         self._context = self._socket = self._monitor = None
         self._sent.clear()
+        self._outbox.clear()
         self.state, self.problem = ClientState.LOST, problem
         events = []
         for job in self.jobs.values():

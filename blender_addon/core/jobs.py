@@ -17,8 +17,10 @@ from ..shared.motion import Motion, MotionError
 
 
 class JobState(StrEnum):
-    """SENT until the server accepts; the last three are final."""
+    """SENDING while its files go to another machine, SENT until the server accepts; the last three
+    are final."""
 
+    SENDING = "sending"
     SENT = "sent"
     QUEUED = "queued"
     RUNNING = "running"
@@ -40,7 +42,7 @@ class MotionChunk:
 
 @dataclass
 class Job:
-    """What is known about a job; `apply` is the only thing that changes it."""
+    """What is known about a job; its methods are the only things that change it."""
 
     job_id: str
     task: str
@@ -58,6 +60,15 @@ class Job:
     @property
     def finished(self) -> bool:
         return self.state in FINAL
+
+    def sending(self, fraction: float, message: str) -> None:
+        """How much of its files is on the other machine."""
+        if not self.finished:
+            self.state, self.fraction, self.message = JobState.SENDING, fraction, message
+
+    def sent(self) -> None:
+        """All of it is under way: from here on the server tells."""
+        self.state, self.fraction, self.message = JobState.SENT, 0.0, ""
 
     def apply(self, event: Any, arrays: Mapping[str, np.ndarray] | None = None) -> bool:
         """Take in one event; False when it changes nothing (a final job stays as it is)."""

@@ -30,9 +30,13 @@ class Target:
 
 
 class Ask(Protocol):
-    """A job of any task, as a frozen dataclass; `asks` has those that are not text to motion."""
+    """A job of any task, as a frozen dataclass; `asks` has those that are not text to motion.
+
+    files: the parameters that are paths of files on this computer.
+    """
 
     task: ClassVar[str]
+    files: ClassVar[tuple[str, ...]]
 
     @property
     def target(self) -> Target | None: ...
@@ -56,6 +60,7 @@ class Request:
     """
 
     task: ClassVar[str] = "text_to_motion"
+    files: ClassVar[tuple[str, ...]] = ()
     prompt: str
     seconds: float | None
     seed: int

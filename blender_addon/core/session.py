@@ -292,8 +292,9 @@ class Session:
     def _submit(self) -> None:
         assert self._request is not None
         try:
+            request = self._request
             self._job_id = self._client.submit(
-                self._request.task, self._request.params(), self._request.arrays()
+                request.task, request.params(), request.arrays(), files=request.files
             )
         except ClientError as error:
             self._drop_request(str(error))

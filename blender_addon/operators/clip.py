@@ -8,7 +8,7 @@ import bpy
 
 from ..bridge import runtime
 from ..bridge.capture import capture_animation
-from ..bridge.clip_source import active_clip_path, check_clip
+from ..bridge.clip_source import ClipSource, active_clip, check_clip
 from ..bridge.errors import BridgeError
 from ..bridge.rig_mapping import rig_settings
 from ..core.asks import DescribeAsk, DescribeMotionAsk, TrackAsk
@@ -18,6 +18,12 @@ from ..properties import settings, target_armature
 from .job import ArmatureJobOperator, JobOperator, target_now
 
 _GLOB = ";".join(f"*{suffix}" for suffix in CLIPS)
+
+
+def _choose(context: bpy.types.Context, clip: ClipSource) -> None:
+    """Put a clip into the panel."""
+    asked = context.scene.hmvlm_clip
+    asked.path, asked.start, asked.seconds = clip.path, clip.start, clip.seconds
 
 
 class HMVLM_OT_open_clip(bpy.types.Operator):
@@ -42,7 +48,7 @@ class HMVLM_OT_open_clip(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Put it into the panel."""
         try:
-            context.scene.hmvlm_clip.path = check_clip(self.filepath)
+            _choose(context, ClipSource(check_clip(self.filepath)))
         except BridgeError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -50,16 +56,16 @@ class HMVLM_OT_open_clip(bpy.types.Operator):
 
 
 class HMVLM_OT_active_clip(bpy.types.Operator):
-    """Use the active movie strip of the sequencer, or the active movie clip"""
+    """Use the active movie strip of the sequencer between its handles, or the active movie clip"""
 
     bl_idname = "hmvlm.active_clip"
     bl_label = "Use Active Strip or Clip"
     bl_options: ClassVar[set[str]] = {"REGISTER", "UNDO"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Put its file into the panel."""
+        """Put its file into the panel, and the part that it shows."""
         try:
-            context.scene.hmvlm_clip.path = active_clip_path(context)
+            _choose(context, active_clip(context))
         except BridgeError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -81,7 +87,13 @@ class HMVLM_OT_describe_clip(JobOperator, bpy.types.Operator):
             path = check_clip(asked.path)
         except BridgeError as error:
             return self.refuse(str(error))
-        ask = DescribeAsk(path, asked.question.strip(), target_now(context))
+        ask = DescribeAsk(
+            path,
+            asked.question.strip(),
+            target_now(context),
+            start=asked.start,
+            seconds=asked.seconds,
+        )
         return self.begin(context, ask)
 
 
@@ -107,7 +119,15 @@ class HMVLM_OT_track_clip(ArmatureJobOperator, bpy.types.Operator):
         target = Target(
             armature.name, context.scene.name, asked.start_frame, fit_range=asked.fit_range
         )
-        return self.begin(context, TrackAsk(path, Path(path).stem, asked_clip.in_place, target))
+        ask = TrackAsk(
+            path,
+            Path(path).stem,
+            asked_clip.in_place,
+            target,
+            start=asked_clip.start,
+            seconds=asked_clip.seconds,
+        )
+        return self.begin(context, ask)
 
 
 class HMVLM_OT_describe_action(ArmatureJobOperator, bpy.types.Operator):

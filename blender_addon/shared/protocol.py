@@ -13,10 +13,15 @@ import msgspec
 
 MAGIC = b"HMVLM"
 MAJOR = 1
-MINOR = 1
+MINOR = 2
+UPLOADS_SINCE = 2
+"""The first minor version whose server takes files."""
+MAX_UPLOAD_BYTES = 512 * 1024 * 1024
+MAX_PIECE_BYTES = 1024 * 1024
 
 JobId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 TaskName = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+UploadId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 # what a parameter may be: the values JSON has; arrays travel beside them as buffers
 Value = None | bool | int | float | str | list[Any] | dict[str, Any]
 
@@ -77,12 +82,17 @@ class Status(msgspec.Struct, frozen=True, tag="status"):
 
 
 class Submit(msgspec.Struct, frozen=True, tag="submit"):
-    """Run a task. The client chooses job_id; submitting it again attaches to the same job."""
+    """Run a task. The client chooses job_id; submitting it again attaches to the same job.
+
+    files: for each parameter that is to name a file, the upload that the client sent before. From
+    then on the file is the job's, and goes with it.
+    """
 
     job_id: JobId
     task: TaskName
     params: dict[str, Value] = {}
     arrays: dict[str, ArrayRef] = {}
+    files: dict[str, UploadId] = {}
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -97,11 +107,32 @@ class LoadModel(msgspec.Struct, frozen=True, tag="load_model"):
     job_id: JobId
 
 
+class Upload(msgspec.Struct, frozen=True, tag="upload"):
+    """A piece of a file, as the one buffer: the bytes from `offset` on. Answered by `uploaded`.
+
+    The client chooses upload_id, and sends the pieces in order from 0 on. name: what the user calls
+    the file; it is shown, and its ending says the kind, but it never becomes a path. size: of the
+    whole, in bytes. sha256: of the whole, in hexadecimal, with the last piece.
+    """
+
+    upload_id: UploadId
+    name: Annotated[str, msgspec.Meta(max_length=255)]
+    size: int
+    offset: int
+    sha256: str = ""
+
+
+class DropUpload(msgspec.Struct, frozen=True, tag="drop_upload"):
+    """Forget a file, whole or not, that no job has yet."""
+
+    upload_id: UploadId
+
+
 class Shutdown(msgspec.Struct, frozen=True, tag="shutdown"):
     """Stop the server; jobs that run end in an error."""
 
 
-Request = Hello | Ping | Status | Submit | Cancel | LoadModel | Shutdown
+Request = Hello | Ping | Status | Submit | Cancel | LoadModel | Upload | DropUpload | Shutdown
 
 
 # --- events: server to client -----------------------------------------------------------------
@@ -140,6 +171,13 @@ class StatusReport(msgspec.Struct, frozen=True, tag="status_report"):
     memory_bytes: int = 0
     device_memory_bytes: int = 0
     device_memory_total: int = 0
+
+
+class Uploaded(msgspec.Struct, frozen=True, tag="uploaded"):
+    """How much of a file is there. Now and then also said unasked, to see whether one listens."""
+
+    upload_id: UploadId
+    received: int
 
 
 class Accepted(msgspec.Struct, frozen=True, tag="accepted"):
@@ -199,7 +237,7 @@ class Goodbye(msgspec.Struct, frozen=True, tag="goodbye"):
 
 
 JobEvent = Accepted | Progress | Chunk | Result | Error | Cancelled
-Event = Welcome | Pong | StatusReport | Goodbye | JobEvent
+Event = Welcome | Pong | StatusReport | Uploaded | Goodbye | JobEvent
 TERMINAL = (Result, Error, Cancelled)
 
 

@@ -33,6 +33,9 @@ class HMVLM_PT_clip(bpy.types.Panel):
         row.operator("hmvlm.active_clip", text="", icon="SEQUENCE")
         if not asked.path:
             layout.label(text="Or drop a video on this sidebar", icon="INFO")
+        row = layout.row(align=True)
+        row.prop(asked, "start")
+        row.prop(asked, "seconds")
         layout.prop(asked, "question", text="", icon="QUESTION", placeholder="Ask (or leave empty)")
         if not draw_job(layout, session, _TASKS):
             row = layout.row(align=True)

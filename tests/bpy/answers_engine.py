@@ -94,6 +94,8 @@ class Describe:
     def run(self, params: Params, arrays: Arrays, job: JobContext) -> Output:
         _wait(params["video"], job)
         text = "the left one" if params["ask"] else "a person waves with the left hand"
+        if "start" in params:
+            text += f" from {params['start']:g} s on"
         for word in text.split():
             job.chunk(text=f"{word} ")
             time.sleep(0.02)
@@ -122,4 +124,6 @@ class Track:
         walk = {"prompt": "walks", "seconds": 2.0}
         made = fake_engine.FakeMotion().run(walk, arrays, job)
         notes = ["The last 2 frames were left out"] if params["in_place"] else []
+        if "start" in params or "seconds" in params:
+            notes.append(f"from {params.get('start', 0):g} for {params.get('seconds', 0):g} s")
         return Output({"fps": made.values["fps"], "notes": notes}, made.arrays)

@@ -6,6 +6,7 @@ import pytest
 
 from blender_addon.core.asks import (
     ChatAsk,
+    DescribeAsk,
     DescribeMotionAsk,
     PeopleAsk,
     PoseAsk,
@@ -141,6 +142,12 @@ def test_what_is_asked_and_how_it_is_read():
 
     tracked = TrackAsk("/a.mp4", "a", target=TARGET)
     assert tracked.params() == {"video": "/a.mp4", "in_place": False}
+    part = TrackAsk("/a.mp4", "a", start=1.5, seconds=3.0).params()
+    assert (part["start"], part["seconds"]) == (1.5, 3.0)
+    assert DescribeAsk("/a.mp4").params() == {"video": "/a.mp4", "ask": ""}
+    part = DescribeAsk("/a.mp4", "Who?", start=2.0).params()
+    assert part == {"video": "/a.mp4", "ask": "Who?", "start": 2.0}
+    assert DescribeAsk.files == TrackAsk.files == ("video",)
     answer = tracked.arrived(Job("a", "track", values={"fps": 20}, arrays=FRAMES))
     arrived = made_motion(answer, TARGET, "a")
     assert isinstance(arrived, Arrived)

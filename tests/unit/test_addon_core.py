@@ -108,7 +108,13 @@ class FakeClient:
     def pump(self, max_ms: float = 5.0) -> list[Any]:
         return []
 
-    def submit(self, task: str, params: dict[str, Any], arrays: dict[str, Any]) -> str:
+    def submit(
+        self,
+        task: str,
+        params: dict[str, Any],
+        arrays: dict[str, Any],
+        files: tuple[str, ...] = (),
+    ) -> str:
         job_id = f"job {len(self.submitted)}"
         self.submitted.append(params)
         self.jobs[job_id] = Job(job_id, task)

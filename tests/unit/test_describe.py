@@ -2,6 +2,7 @@
 """A video or a motion to words: all but the trained weights, and the command line."""
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +25,7 @@ from backend.motion.bvh import write_bvh
 from backend.tasks import video_understanding as task
 from backend.tasks.requests import DescribeMotionParams, DescribeParams
 from backend.vision.clip_features import clip_features, frame_choice
+from backend.vision.clip_frames import sampled_part
 from backend.vision.crops import Square
 from backend.vision.landmarks import Landmarks
 from backend.vision.motion_landmarks import motion_landmarks
@@ -82,12 +84,46 @@ def test_a_video_is_described_and_streamed(video: str, tracked: dict) -> None:
     assert tracked["boxes"] == [(0, 0, 30, 40)]
 
 
+def test_a_part_of_a_video_is_described(video: str, tracked: dict) -> None:
+    model = tiny_clip_model()
+    params = DescribeParams(video, max_new_tokens=2, start=0.5, seconds=1.0)
+    made = task.describe_video(model, params, _NETWORKS)  # pyright: ignore[reportArgumentType]
+    assert (made.frames, made.found) == (10, 10)
+    assert made.seconds == pytest.approx(1.0)
+    with pytest.raises(InvalidInput, match=r"2\.0 seconds long and has nothing after 2 seconds"):
+        task.describe_video(model, DescribeParams(video, start=2.0), _NETWORKS)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("start", "seconds", "first", "last", "length"),
+    [
+        (0.0, None, 0, 190, 2.0),
+        (0.5, None, 50, 190, 1.5),
+        (0.5, 1.0, 50, 140, 1.0),
+        (0.45, 0.2, 50, 60, 0.2),
+        (1.5, 60.0, 150, 190, 0.5),
+        (1.99, None, 190, 190, 0.01),
+    ],
+)
+def test_the_part_that_is_watched(video, start, seconds, first, last, length) -> None:
+    part = sampled_part(video, 10.0, 150, start, seconds)
+    shades = [int(frame.picture.pixels.mean()) for frame in part.read()]
+    assert (shades[0], shades[-1]) == (first, last)
+    assert len(shades) == part.frames
+    assert part.seconds == pytest.approx(length)
+
+
+def test_a_long_part_is_watched_with_fewer_frames(video) -> None:
+    part = sampled_part(video, 10.0, 5, 0.5, 1.0)
+    assert (part.fps, part.frames) == (5.0, 5)
+    assert [round(frame.time, 3) for frame in part.read()] == [0.6, 0.8, 1.0, 1.2, 1.4]
+
+
 def test_frames_without_the_person_are_seen_as_the_nearest(video: str, tracked: dict) -> None:
     tracked["lost"] = {0, 1, 10, 19}
     out = task._track(
         DescribeParams(video),
-        task.examine(video),
-        10.0,
+        sampled_part(video, 10.0, 150),
         _NETWORKS,  # pyright: ignore[reportArgumentType]
         lambda fraction, message: None,
         lambda: False,
@@ -162,6 +198,9 @@ def test_a_motion_is_described() -> None:
         {"video": "a.mp4", "box": [1, 2, 3]},
         {"video": "a.mp4", "ask": "why " * 200},
         {"video": "a.mp4", "max_new_tokens": 0},
+        {"video": "a.mp4", "start": -1.0},
+        {"video": "a.mp4", "start": math.nan},
+        {"video": "a.mp4", "seconds": 0.0},
         {"video": 3},
     ],
 )
@@ -173,11 +212,12 @@ def test_bad_requests_are_refused(params: dict) -> None:
 
 
 def test_requests_off_the_wire() -> None:
-    asked = parse_describe({"video": "/a.mp4", "ask": "Who?", "box": [1, 2, 3, 4]})
-    assert asked == DescribeParams("/a.mp4", "Who?", (1, 2, 3, 4))
+    sent = {"video": "/a.mp4", "ask": "Who?", "box": [1, 2, 3, 4], "start": 2, "seconds": 3.5}
+    asked = parse_describe(sent)
+    assert asked == DescribeParams("/a.mp4", "Who?", (1, 2, 3, 4), start=2.0, seconds=3.5)
     motion = going(2.0)
-    sent = parse_describe_motion({"fps": 20.0}, motion_arrays(motion))
-    assert sent.motion.num_frames == 40
+    read = parse_describe_motion({"fps": 20.0}, motion_arrays(motion))
+    assert read.motion.num_frames == 40
     with pytest.raises(InvalidInput, match="No motion"):
         parse_describe_motion({"fps": 20.0}, {})
     with pytest.raises(InvalidInput, match="cannot be used"):
@@ -229,6 +269,9 @@ def test_the_command_takes_videos_and_motions(
     said = json.loads(capsys.readouterr().out)
     assert (said["frames"], said["ask"]) == (20, "Do they walk?")
     assert tracked["boxes"] == [(0.0, 0.0, 30.0, 40.0)]
+    assert main(["describe", video, "--start", "0.5", "--seconds", "1", *options]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["frames"], said["seconds"]) == (10, pytest.approx(1.0))
     motion = going(2.0)
     motion.save_npz(tmp_path / "go.npz")
     write_bvh(motion, tmp_path / "go.bvh")
@@ -247,6 +290,7 @@ def test_the_command_takes_videos_and_motions(
         (["broken.bvh"], "cannot be read as a motion"),
         (["text.mp4"], "text.mp4"),
         (["go.npz", "--box", "1,2,3,4"], "--box is for videos"),
+        (["go.npz", "--start", "1"], "--start and --seconds are for videos"),
     ],
 )
 def test_the_command_checks_before_a_server_starts(

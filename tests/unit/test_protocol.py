@@ -21,12 +21,15 @@ def test_the_messages_of_version_1():
         "submit",
         "cancel",
         "load_model",
+        "upload",
+        "drop_upload",
         "shutdown",
     }
     assert tags(protocol.Event) == {
         "welcome",
         "pong",
         "status_report",
+        "uploaded",
         "goodbye",
         "accepted",
         "progress",

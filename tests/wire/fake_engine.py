@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from backend.errors import Cancelled, InvalidInput
 from backend.tasks.requests import validate_track
 from backend.track_task import parse_track
 from backend.vision.clip_frames import clip_part
+from backend.vision.images import read_picture
 
 STEP_S = 0.02
 FPS = 20.0
@@ -53,6 +55,7 @@ class FakeEngine:
         self.tasks = {
             "text_to_motion": FakeMotion(),
             "track": FakeTrack(),
+            "look": FakeLook(),
             "chat": FakeChat(),
             "gate": FakeGate(),
             "echo": FakeEcho(),
@@ -135,6 +138,19 @@ class FakeTrack:
             "notes": ["The first frame shows nobody."],
         }
         return Output(values, arrays)
+
+
+class FakeLook:
+    """Says how large a picture is, and where it lay."""
+
+    def check(self, params: Params, arrays: Arrays) -> None:
+        if not params.get("image"):
+            raise InvalidInput("No picture was given.")
+
+    def run(self, params: Params, arrays: Arrays, job: JobContext) -> Output:
+        path = Path(params["image"])
+        modes = [oct(place.stat().st_mode & 0o777) for place in (path.parent, path)]
+        return Output({"size": list(read_picture(path).size), "path": str(path), "modes": modes})
 
 
 class FakeChat:

@@ -100,6 +100,22 @@ def test_a_clip_is_tracked_onto_the_rig(runtime, armature, clip):
     assert runtime.peek().note.endswith("The last 2 frames were left out")
 
 
+def test_a_part_of_a_clip(runtime, armature, clip):
+    clip("walking by")
+    asked = bpy.context.scene.hmvlm_clip
+    assert (asked.start, asked.seconds) == (0.0, 0.0)
+    asked.start, asked.seconds = 1.5, 4.0
+    bpy.ops.hmvlm.track_clip()
+    finish(runtime)
+    assert runtime.peek().note.endswith("from 1.5 for 4 s")
+    asked.seconds = 0.0
+    bpy.ops.hmvlm.describe_clip()
+    finish(runtime)
+    assert runtime.peek().latest["describe"].text.endswith("from 1.5 s on")
+    clip("another")
+    assert asked.start == 0.0
+
+
 def test_tracked_for_an_armature_that_goes(runtime, armature, clip):
     clip("slow")
     bpy.ops.hmvlm.track_clip()
@@ -134,7 +150,20 @@ def test_the_active_strip_or_movie_clip(extension, tmp_path):
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
     editor.active_strip = strips.new_movie("strip", str(files[0]), 1, 1)
     assert bpy.ops.hmvlm.active_clip() == {"FINISHED"}
-    assert scene.hmvlm_clip.path == str(files[0])
+    asked = scene.hmvlm_clip
+    assert asked.path == str(files[0])
+    assert (asked.start, asked.seconds) == (0.0, 0.0)
+    names = ("left_handle_offset", "right_handle_offset")  # from 5.2 on
+    strip = editor.active_strip
+    if not hasattr(strip, names[0]):
+        names = ("frame_offset_start", "frame_offset_end")
+    setattr(strip, names[0], 1)
+    assert bpy.ops.hmvlm.active_clip() == {"FINISHED"}
+    assert (asked.start, asked.seconds) == (pytest.approx(0.1), 0.0)
+    setattr(strip, names[1], 1)
+    bpy.ops.hmvlm.active_clip()
+    assert (asked.start, asked.seconds) == (pytest.approx(0.1), pytest.approx(0.1))
+    assert len(bpy.data.movieclips) == 1
     files[0].unlink()
     with pytest.raises(RuntimeError, match="There is no file"):
         bpy.ops.hmvlm.active_clip()

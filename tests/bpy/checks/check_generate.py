@@ -42,7 +42,7 @@ class StandIn:
     def request_status(self):
         pass
 
-    def submit(self, task, params, arrays):
+    def submit(self, task, params, arrays, files=()):
         name = f"job {len(self.todo)}"
         count = int(params["seconds"] * 20)
         poses, trans = np.zeros((count, 22, 3), np.float32), np.zeros((count, 3), np.float32)
