@@ -96,7 +96,7 @@ def test_it_goes_on_where_it_was_stopped(
         compare_tasks(asked, clips=0)
     compare_tasks(replace(asked, threads=1), clips=0)
     assert trained == ["motion", "pose", "joint", "joint"]
-    with pytest.raises(InvalidInput, match="lora_rate was .*, not 0.5"):
+    with pytest.raises(InvalidInput, match=r"lora_rate was .*, not 0.5"):
         compare_tasks(replace(asked, lora_rate=0.5), clips=0)
     compare_tasks(replace(asked, lora_rate=0.5, resume=False), clips=0)
     assert trained[4:] == ["motion", "pose", "joint"]
@@ -115,7 +115,7 @@ def test_the_ablation_trains_without_l_gat(
     # what the toy's encoder can tell apart
     easy = GateTexts(["walk", "walk on"], ["name a fruit", "why is it"])
     monkeypatch.setattr("training.instruct.with_instructions", lambda texts, rng: easy)
-    report = ablate_gate(replace(settings, gate_steps=200), turns=None, tokens=4)
+    report = ablate_gate(replace(settings, gate_steps=600), turns=None, tokens=4)
     for name, terms in ((WITH, True), (WITHOUT, False)):
         record = json.loads((settings.out / name / RUN_FILE).read_text("utf-8"))
         assert ("l_gat" in record["last"]) is terms
@@ -131,7 +131,7 @@ def test_the_ablation_trains_without_l_gat(
     assert lost["made_motions"] == 4  # its gate has no border: the chat sees a motion everywhere
     assert lost["perplexity"]["model"] != pytest.approx(lost["perplexity"]["base"], rel=1e-6)
     assert "perplexity of reference answers" in "\n".join(ablation_table(report))
-    sampled = ablate_gate(replace(settings, gate_steps=200), turns=1, tokens=2)
+    sampled = ablate_gate(replace(settings, gate_steps=600), turns=1, tokens=2)
     assert sampled[WITH]["turns"] == 2  # the turns of one question belong together
 
 
