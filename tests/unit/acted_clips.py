@@ -10,7 +10,7 @@ from acted_motion import bowing, going, jumping, raising, waving
 from backend.motion.representation import canonicalize
 from blender_addon.shared.motion import Motion
 from training.data.captions import write_captions
-from training.data.facts import measure
+from training.data.facts import MotionFacts, measure
 from training.data.prepared import PreparedClip
 
 ACTS: tuple[tuple[str, Motion], ...] = (
@@ -32,8 +32,13 @@ def _motions() -> tuple[Motion, ...]:
 
 
 @cache
-def _clips(split: str) -> tuple[PreparedClip, ...]:
+def _facts() -> tuple[MotionFacts, ...]:
     """Measured once a session: it takes longer than what most tests do with them."""
+    return tuple(measure(motion) for motion in _motions())
+
+
+@cache
+def _clips(split: str) -> tuple[PreparedClip, ...]:
     return tuple(
         PreparedClip(
             id=f"acted/{content}",
@@ -45,12 +50,10 @@ def _clips(split: str) -> tuple[PreparedClip, ...]:
             frames=motion.num_frames,
             content=content,
             style="normal",
-            captions=write_captions(
-                content, "normal", measure(motion), [], random.Random(content), 24
-            ),
-            facts=measure(motion).to_dict(),
+            captions=write_captions(content, "normal", facts, [], random.Random(content), 24),
+            facts=facts.to_dict(),
         )
-        for (content, _), motion in zip(ACTS, _motions(), strict=True)
+        for (content, _), motion, facts in zip(ACTS, _motions(), _facts(), strict=True)
     )
 
 
