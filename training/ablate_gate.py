@@ -53,7 +53,8 @@ def ablate_gate(settings: InstructSettings, turns: int | None, tokens: int) -> d
     budget, out = budget_of(settings), settings.out
     questions, references = read_mt_bench(settings.source), read_references(settings.source)
     if turns is not None:
-        questions, references = (_spread(x, -(-turns // 2)) for x in (questions, references))
+        count = -(-turns // 2)
+        questions, references = _spread(questions, count), _spread(references, count)
     runs = {
         WITH: replace(settings, out=out / WITH),
         WITHOUT: replace(settings, out=out / WITHOUT, gate=replace(settings.gate, eta=0.0)),

@@ -87,7 +87,7 @@ def evaluate_dialogue(
         for turn, (question, wanted) in enumerate(zip(turns, expected[number], strict=True)):
             messages.append({"role": "user", "content": question})
             said, ids, alpha = generate_text(model, messages, max_new_tokens=tokens)
-            order, _ = route(model, [ChatMessage(**message) for message in messages])
+            order, _ = route(model, [ChatMessage(m["role"], m["content"]) for m in messages])
             text = tokenizer.decode(wanted, skip_special_tokens=True)
             results.append(
                 TurnResult(

@@ -4,6 +4,7 @@
 import argparse
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -147,9 +148,14 @@ def test_the_ablation_begins_with_nothing(settings: InstructSettings, tmp_path: 
 
 
 def test_the_commands_print_a_table_and_write_it(
-    settings: InstructSettings, tmp_path: Path, capsys: pytest.CaptureFixture
+    settings: InstructSettings,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _ask(settings)
+    quick = partial(InstructSettings, gate_steps=2)
+    monkeypatch.setattr("training.instruct_command.InstructSettings", quick)
     aligned = toy_alignment(settings, tmp_path)
     words = ["--data", settings.data, "--source", settings.source, "--batch", "2", "--steps", "1"]
     words += ["--tokenizer", settings.tokenizer, "--pose-batch", "2", "--clip-batch", "2"]
@@ -167,7 +173,7 @@ def test_the_commands_print_a_table_and_write_it(
         assert report["budget"] == {"steps": 1, "minutes": None}
         assert str(tmp_path) not in json.dumps(report)
         with pytest.raises(InvalidInput, match="must be"):
-            module.run(parser.parse_args([*asked, more[-2], "-1"]))
+            module.run(parser.parse_args([*asked, str(more[-2]), "-1"]))
 
 
 def test_every_option_of_instruct_reaches_the_runs() -> None:

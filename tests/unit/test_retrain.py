@@ -3,6 +3,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from backend.model.moe_lora import ADAPTER_WEIGHTS
 from backend.motion.bvh import write_bvh
 from training import cli
 from training.dialogue_perplexity import REFERENCES
+from training.instruct_settings import InstructSettings
 from training.retrain import Recipe, Stage, retrain, stages
 
 
@@ -130,17 +132,29 @@ def test_from_motion_files_to_weights(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("training.instruct_model.describe_base", lambda name: base)
     for module in ("backend.model.loading", "training.instruct_model"):
         monkeypatch.setattr(f"{module}.load_encoder", lambda name: WordEncoder(8))
-    monkeypatch.setattr("training.instruct_settings.InstructSettings.gate_steps", 3, raising=False)
+    quick = partial(InstructSettings, gate_steps=3)
+    monkeypatch.setattr("training.instruct_command.InstructSettings", quick)
     for name in ("_STATISTICS", "_STATISTICS_CLIPS", "_VALIDATION"):
         monkeypatch.setattr(f"training.alignment.{name}", 8)
     for name in ("_HELD_OUT_POSES", "_HELD_OUT_CLIPS"):
         monkeypatch.setattr(f"training.instruct.{name}", 4)
     monkeypatch.setattr("training.evaluate_pose_tokenizer._WIDENED", 8)
     recipe = Recipe(
-        **{"tokenizer_steps": 2, "decoder_steps": 1, "pose_tokenizer_minutes": 1e-4},
-        **{"align_minutes": 1e-4, "steps": 2, "joint_steps": 1, "joint_batch": (2, 4, 2)},
-        **{"pose_steps": 1, "pose_batch": 4, "jobs": 1, "threads": 1},
-        **{"seeds": 1, "speed_runs": 1, "people": 2, "clips": 2},
+        tokenizer_steps=2,
+        decoder_steps=1,
+        pose_tokenizer_minutes=1e-4,
+        align_minutes=1e-4,
+        steps=2,
+        joint_steps=1,
+        joint_batch=(2, 4, 2),
+        pose_steps=1,
+        pose_batch=4,
+        jobs=1,
+        threads=1,
+        seeds=1,
+        speed_runs=1,
+        people=2,
+        clips=2,
     )
     weights = retrain(source, tmp_path / "run", recipe, lambda words: cli.main(list(words)))
     figures = json.loads((weights / "figures.json").read_text("utf-8"))
