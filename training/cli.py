@@ -14,6 +14,8 @@ COMMANDS = {
     "pose-tokenizer": ("training.pose_tokenizer", "train the pose tokenizer or its baselines"),
     "align": ("training.alignment", "stage 1: what reads landmarks, without the language model"),
     "instruct": ("training.instruct_command", "train the language model's experts and gate"),
+    "compare-tasks": ("training.compare_tasks", "one task alone against all together"),
+    "ablate-gate": ("training.ablate_gate", "the dialogue after training without L_gat"),
     "retrain": ("training.retrain", "everything from motion files to measured weights"),
     "export": ("training.export", "put trained weights where the backend finds them"),
 }

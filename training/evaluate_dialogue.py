@@ -13,6 +13,8 @@ from tqdm import tqdm
 from backend.model.decoding import generate_text
 from backend.model.hmvlm import Hmvlm
 from backend.model.loading import load_base, load_hmvlm
+from backend.tasks.chat import route
+from backend.tasks.requests import ChatMessage
 
 from .dialogue_perplexity import perplexities, read_references
 from .evaluate_gate import GENERAL_LIMIT, read_mt_bench
@@ -20,15 +22,37 @@ from .evaluate_gate import GENERAL_LIMIT, read_mt_bench
 
 @dataclass(frozen=True)
 class TurnResult:
-    """One turn of one question. compared: alpha_0 was at the limit, so the answers must agree."""
+    """One turn of one question. compared: alpha_0 was at the limit, so the answers must agree.
+
+    motion: the chat would make a motion of it instead of an answer in words.
+    """
 
     question: int
     turn: int
     alpha_0: float
     compared: bool
     identical: bool
+    motion: bool
     answer: str
     base_answer: str
+
+
+@torch.inference_mode()
+def base_answers(
+    base: Any, tokenizer: Any, questions: list[list[str]], tokens: int
+) -> list[list[list[int]]]:
+    """The base model's greedy ids for every turn of every question, each after its own answers."""
+    out = []
+    for turns in tqdm(questions, desc="base model", unit="question"):
+        messages: list[dict[str, str]] = []
+        out.append([])
+        for question in turns:
+            messages.append({"role": "user", "content": question})
+            ids = base_answer(base, tokenizer, messages, tokens)
+            out[-1].append(ids)
+            text = tokenizer.decode(ids, skip_special_tokens=True)
+            messages.append({"role": "assistant", "content": text})
+    return out
 
 
 @torch.inference_mode()
@@ -48,23 +72,34 @@ def base_answer(base: Any, tokenizer: Any, messages: list[dict[str, str]], token
 
 def evaluate_dialogue(
     model: Hmvlm,
-    base: Any,
     tokenizer: Any,
     questions: list[list[str]],
+    expected: list[list[list[int]]],
     tokens: int,
 ) -> list[TurnResult]:
-    """Both models' answers to every turn; the second turn follows the base model's first answer."""
+    """The model's answers in words to every turn, the gate reading it, beside the base model's.
+
+    expected: those, as `base_answers` gives them; a second turn follows the first of them.
+    """
     results: list[TurnResult] = []
     for number, turns in enumerate(tqdm(questions, desc="dialogue", unit="question")):
         messages: list[dict[str, str]] = []
-        for turn, question in enumerate(turns):
+        for turn, (question, wanted) in enumerate(zip(turns, expected[number], strict=True)):
             messages.append({"role": "user", "content": question})
             said, ids, alpha = generate_text(model, messages, max_new_tokens=tokens)
-            expected = base_answer(base, tokenizer, messages, tokens)
-            first = float(alpha[0])
-            text = tokenizer.decode(expected, skip_special_tokens=True)
+            order, _ = route(model, [ChatMessage(m["role"], m["content"]) for m in messages])
+            text = tokenizer.decode(wanted, skip_special_tokens=True)
             results.append(
-                TurnResult(number, turn, first, first >= GENERAL_LIMIT, ids == expected, said, text)
+                TurnResult(
+                    question=number,
+                    turn=turn,
+                    alpha_0=float(alpha[0]),
+                    compared=float(alpha[0]) >= GENERAL_LIMIT,
+                    identical=ids == wanted,
+                    motion=order is not None,
+                    answer=said,
+                    base_answer=text,
+                )
             )
             messages.append({"role": "assistant", "content": text})
     return results
@@ -74,6 +109,7 @@ def summarise(results: list[TurnResult], tokens: int) -> dict:
     """Shares, and the turns on which the answers differ although they must not.
 
     identical_of_all: answers that are the base model's, whatever the gate says of the question.
+    made_motions: turns that the chat would answer with a motion.
     """
     compared = [r for r in results if r.compared]
     differing = [r for r in compared if not r.identical]
@@ -84,6 +120,7 @@ def summarise(results: list[TurnResult], tokens: int) -> dict:
         "compared": len(compared),
         "identical": len(compared) - len(differing),
         "identical_of_all": sum(r.identical for r in results),
+        "made_motions": sum(r.motion for r in results),
         "differing": [[r.question, r.turn, r.answer[:80], r.base_answer[:80]] for r in differing],
     }
 
@@ -106,7 +143,8 @@ def run(args: argparse.Namespace) -> None:
     questions = read_mt_bench(args.source)[: args.limit]
     model = load_hmvlm(args.weights)
     base, tokenizer, _ = load_base(model.config.base_model)
-    results = evaluate_dialogue(model, base, tokenizer, questions, args.tokens)
+    expected = base_answers(base, tokenizer, questions, args.tokens)
+    results = evaluate_dialogue(model, tokenizer, questions, expected, args.tokens)
     report = summarise(results, args.tokens)
     if args.perplexity:
         references = read_references(args.source)[: args.limit]
@@ -119,7 +157,8 @@ def run(args: argparse.Namespace) -> None:
     print(
         f"{report['compared']} of {report['turns']} turns have alpha_0 >= {GENERAL_LIMIT}; "
         f"{report['identical']} of them are answered token for token like the base model "
-        f"({args.tokens} tokens), and {report['identical_of_all']} of all"
+        f"({args.tokens} tokens), and {report['identical_of_all']} of all; "
+        f"{report['made_motions']} would be answered with a motion"
     )
     if args.perplexity:
         found = report["perplexity"]

@@ -11,8 +11,16 @@ from torch import Tensor
 from backend.errors import InvalidInput
 from backend.model.hmvlm import Hmvlm
 from backend.model.loading import load_hmvlm
+from backend.model.processing import (
+    DESCRIBE_INSTRUCTION,
+    DESCRIBE_PROMPT,
+    POSE_INSTRUCTION,
+    POSE_PROMPT,
+)
+from training.data.clip_questions import QUESTIONS
 from training.data.prepared import PreparedDataset
 
+from .card_tables import gate_table
 from .gating import collect_texts
 
 GENERAL_LIMIT, MOTION_LIMIT = 0.99, 0.9
@@ -20,11 +28,12 @@ _WORST = 10
 
 
 def evaluate_gate(model: Hmvlm, source: Path, captions: list[str]) -> dict:
-    """Shares of held-out prompts, without any instruction, on the right side.
+    """Shares of held-out prompts, without any instruction, on the right side; and the mean alpha of
+    each task's requests.
 
     mt_bench: its first questions, mt_bench_follow_up: its second turns; neither is ever trained on.
     held_out_general: prompts of the other sources on the test side. motion: captions of test clips,
-    sentences by people and terse orders on the test side.
+    sentences by people and terse orders on the test side. tasks: see task_shares.
     """
     turns = read_mt_bench(source)
     texts = collect_texts(source, sorted(set(captions)), test=True)
@@ -40,9 +49,35 @@ def evaluate_gate(model: Hmvlm, source: Path, captions: list[str]) -> dict:
             report[name] = _side(prompts, first, first >= GENERAL_LIMIT, GENERAL_LIMIT)
     alpha = model.gate(texts.motion)
     report["motion"] = _side(texts.motion, alpha[:, 0], alpha[:, 0] < MOTION_LIMIT, MOTION_LIMIT)
-    report["motion"]["mean_alpha"] = [round(float(a), 4) for a in alpha.mean(dim=0)]
-    report["motion"]["std_alpha"] = [round(float(a), 4) for a in alpha.std(dim=0)]
+    report["tasks"] = task_shares(model, captions, [turn for asked in turns for turn in asked])
     return report
+
+
+def task_shares(model: Hmvlm, captions: list[str], turns: list[str]) -> dict[str, dict]:
+    """For each task the mean and the deviation of all alphas (the paper's table 3).
+
+    The gate reads what it reads in a request: captions of motions after their instruction, a turn
+    of a dialogue as it is, the one prompt of a picture, and for a clip the prompt of a description
+    and the questions about it. What the model cannot do is left out.
+    """
+    words, vision = model.processor, model.config.vision
+    asked = {"text_to_motion": [words.gate_text(text) for text in sorted(set(captions))]}
+    if vision is not None:
+        asked["pose"] = [words.gate_text(POSE_PROMPT, POSE_INSTRUCTION)]
+    if vision is not None and vision.clip_rows > 0:
+        about = (DESCRIBE_PROMPT, *QUESTIONS)
+        asked["video"] = [words.gate_text(text, DESCRIBE_INSTRUCTION) for text in about]
+    asked["dialogue"] = turns
+    return {name: _spread(model.gate(texts)) for name, texts in asked.items() if texts}
+
+
+def _spread(alpha: Tensor) -> dict:
+    mean, std = alpha.mean(dim=0), alpha.std(dim=0, correction=0)
+    return {
+        "prompts": len(alpha),
+        "mean_alpha": [round(float(a), 4) for a in mean],
+        "std_alpha": [round(float(a), 4) for a in std],
+    }
 
 
 def read_mt_bench(source: Path) -> list[list[str]]:
@@ -84,6 +119,8 @@ def run(args: argparse.Namespace) -> None:
         print(json.dumps(report))
         return
     for name, entry in report.items():
+        if name == "tasks":
+            continue
         side = "<" if name == "motion" else ">="
         print(
             f"{name}: alpha_0 {side} {entry['limit']} on {100 * entry['share']:.2f} % of "
@@ -91,4 +128,4 @@ def run(args: argparse.Namespace) -> None:
         )
         for alpha_0, prompt in entry["wrong"]:
             print(f"    {alpha_0:.4f}  {prompt!r}")
-    print(f"mean alpha on motion prompts: {report['motion']['mean_alpha']}")
+    print("\n".join(["", *gate_table(report)]))

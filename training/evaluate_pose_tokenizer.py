@@ -63,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--split", choices=SPLITS, default="test", help="default test")
     parser.add_argument("--run", type=Path, required=True, help="folder with a folder a kind")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--out", type=Path, help="also write the figures to this JSON file")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -79,6 +80,12 @@ def run(args: argparse.Namespace) -> None:
             name: evaluate(tokenizer, poses)
             for name, poses in (("recorded", recorded), ("widened", made))
         }
+    if args.out:
+        figures = {
+            kind: {f"{name}_{k}": v for name, s in by_name.items() for k, v in asdict(s).items()}
+            for kind, by_name in scores.items()
+        }
+        args.out.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
     if args.json:
         content = {k: {n: asdict(s) for n, s in v.items()} for k, v in scores.items()}
         print(json.dumps(content, indent=2))

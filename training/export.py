@@ -24,6 +24,7 @@ from backend.model.loading import (
 from backend.model.moe_lora import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from backend.motion.tokenizer import MotionTokenizer
 
+from .card_tables import ABLATION, GATE, TASKS, ablation_table, budget, gate_table, tasks_table
 from .instruct_settings import RUN_FILE, portable
 
 MAX_BYTES = 44_000_000
@@ -40,9 +41,10 @@ def export(
 ) -> Path:
     """Write adapter (a byte a number), tokenizers (half precision), card, figures and manifest.
 
-    reports: JSON files of `hmvlm-train evaluate ... --out`, whose figures the card quotes. The
-    folder is made beside `out` and moved there whole: a failed export leaves the old weights.
-    Raises AssetError when the run does not fit the tokenizer, InvalidInput when it is too large.
+    reports: JSON files of `hmvlm-train evaluate ... --out`, `compare-tasks` and `ablate-gate`, each
+    named after its command, whose figures the card quotes. The folder is made beside `out` and
+    moved there whole: a failed export leaves the old weights. Raises AssetError when the run does
+    not fit the tokenizer, InvalidInput when it is too large.
     """
     config = HmvlmConfig.load(run / ADAPTER_FOLDER)
     parts, codes, _ = MotionTokenizer.from_pretrained(tokenizer).codebook_vectors().shape
@@ -244,9 +246,23 @@ def _notes(*records: dict) -> list[str]:
 def _figures(figures: dict) -> list[str]:
     if not figures:
         return ["No evaluation was given to this export."]
-    out = ["| evaluation | figure | value |", "|---|---|---|"]
-    for name, report in figures.items():
-        out += [f"| {name} | {key} | {value:g} |" for key, value in _numbers(report)]
+    rows = [
+        f"| {name} | {key} | {value:g} |"
+        for name, report in figures.items()
+        if name not in (TASKS, ABLATION)
+        for key, value in _numbers(report)
+    ]
+    out = ["| evaluation | figure | value |", "|---|---|---|", *rows] if rows else []
+    shares = gate_table(figures.get(GATE, {}))
+    if shares:
+        out += ["", "### Mean share of each expert, by task", "", *shares]
+    if TASKS in figures:
+        out += ["", "### One task alone against all together (`compare-tasks`)", ""]
+        out += tasks_table(figures[TASKS])
+    if ABLATION in figures:
+        out += ["", "### Text to motion with and without L_gat (`ablate-gate`)", ""]
+        out += [f"From nothing, {budget(figures[ABLATION])} each.", ""]
+        out += ablation_table(figures[ABLATION])
     return out
 
 
@@ -296,7 +312,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--baselines", type=Path, nargs="*", default=[], help="tokenizers to ship for comparison"
     )
     parser.add_argument(
-        "--reports", type=Path, nargs="*", default=[], help="JSON of `evaluate ... --out`"
+        "--reports",
+        type=Path,
+        nargs="*",
+        default=[],
+        help="JSON of `evaluate ... --out`, and what compare-tasks and ablate-gate wrote",
     )
     parser.add_argument(
         "--out", type=Path, default=DEFAULT_CHECKPOINT, help=f"default {DEFAULT_CHECKPOINT.name}"

@@ -2,6 +2,7 @@
 """A prepared data set that the tests act themselves, in memory."""
 
 import random
+from functools import cache
 from pathlib import Path
 
 from acted_motion import bowing, going, jumping, raising, waving
@@ -9,7 +10,7 @@ from acted_motion import bowing, going, jumping, raising, waving
 from backend.motion.representation import canonicalize
 from blender_addon.shared.motion import Motion
 from training.data.captions import write_captions
-from training.data.facts import measure
+from training.data.facts import MotionFacts, measure
 from training.data.prepared import PreparedClip
 
 ACTS: tuple[tuple[str, Motion], ...] = (
@@ -25,33 +26,46 @@ ACTS: tuple[tuple[str, Motion], ...] = (
 )
 
 
+@cache
+def _motions() -> tuple[Motion, ...]:
+    return tuple(canonicalize(motion) for _, motion in ACTS)
+
+
+@cache
+def _facts() -> tuple[MotionFacts, ...]:
+    """Measured once a session: it takes longer than what most tests do with them."""
+    return tuple(measure(motion) for motion in _motions())
+
+
+@cache
+def _clips(split: str) -> tuple[PreparedClip, ...]:
+    return tuple(
+        PreparedClip(
+            id=f"acted/{content}",
+            source="acted",
+            split=split,
+            mirrored=False,
+            shard="acted",
+            start=0,
+            frames=motion.num_frames,
+            content=content,
+            style="normal",
+            captions=write_captions(content, "normal", facts, [], random.Random(content), 24),
+            facts=facts.to_dict(),
+        )
+        for (content, _), motion, facts in zip(ACTS, _motions(), _facts(), strict=True)
+    )
+
+
 class ActedClips:
     """Stands in for PreparedDataset: one clip of each act."""
 
     def __init__(self, folder: Path | None = None, split: str = "train") -> None:
         self.hash = "acted"
-        self._motions = [canonicalize(motion) for _, motion in ACTS]
-        self.clips = [
-            PreparedClip(
-                id=f"acted/{content}",
-                source="acted",
-                split=split,
-                mirrored=False,
-                shard="acted",
-                start=0,
-                frames=motion.num_frames,
-                content=content,
-                style="normal",
-                captions=write_captions(
-                    content, "normal", measure(motion), [], random.Random(content), 24
-                ),
-                facts=measure(motion).to_dict(),
-            )
-            for (content, _), motion in zip(ACTS, self._motions, strict=True)
-        ]
+        self.clips = list(_clips(split))
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def motion(self, index: int) -> Motion:
-        return self._motions[index]
+        return _motions()[index]

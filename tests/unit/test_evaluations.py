@@ -16,7 +16,7 @@ from backend.model.hmvlm import Hmvlm
 from blender_addon.shared.motion import Motion
 from training import cli
 from training.dialogue_perplexity import REFERENCES, perplexities, read_references
-from training.evaluate_dialogue import evaluate_dialogue, summarise
+from training.evaluate_dialogue import TurnResult, base_answers, evaluate_dialogue, summarise
 from training.evaluate_experts import build_variants
 from training.evaluate_experts import measure as measure_experts
 from training.evaluate_speed import measure
@@ -31,24 +31,32 @@ def _gated(alpha_0_high: bool) -> Hmvlm:
     return model
 
 
+def _answered(model: Hmvlm, base_seed: int, tokens: int) -> list[TurnResult]:
+    base, words = tiny_base(base_seed), LetterTokenizer()
+    expected = base_answers(base, words, QUESTIONS, tokens)
+    return evaluate_dialogue(model, words, QUESTIONS, expected, tokens)
+
+
 def test_answers_left_to_the_base_model_are_identical() -> None:
-    results = evaluate_dialogue(_gated(True), tiny_base(0), LetterTokenizer(), QUESTIONS, 8)
+    results = _answered(_gated(True), 0, 8)
     report = summarise(results, 8)
     assert report["turns"] == report["compared"] == report["identical"] == 3
     assert report["left_to_base_model"] == 1.0
+    assert report["made_motions"] == 0
     assert [(r.question, r.turn) for r in results] == [(0, 0), (0, 1), (1, 0)]
 
 
 def test_another_base_model_is_noticed() -> None:
-    results = evaluate_dialogue(_gated(True), tiny_base(1), LetterTokenizer(), QUESTIONS, 8)
+    results = _answered(_gated(True), 1, 8)
     report = summarise(results, 8)
     assert report["identical"] < report["compared"] == 3
     assert len(report["differing"]) == 3 - report["identical"]
 
 
 def test_turns_for_the_experts_are_not_compared() -> None:
-    results = evaluate_dialogue(_gated(False), tiny_base(0), LetterTokenizer(), QUESTIONS, 4)
-    assert summarise(results, 4)["compared"] == 0
+    report = summarise(_answered(_gated(False), 0, 4), 4)
+    assert report["compared"] == 0
+    assert report["made_motions"] == report["turns"] == 3
 
 
 def test_speed_leaves_the_first_clip_out() -> None:

@@ -56,6 +56,38 @@ def test_the_card_of_a_carried_over_run_begins_with_the_weights_before(
     assert "BEFORE is the folder of the weights before these" in card
 
 
+def test_the_card_has_the_tables_whose_figures_are_there(run: Path, tmp_path: Path) -> None:
+    shares = {"prompts": 3, "mean_alpha": [0.75, 0.25], "std_alpha": [0.125, 0.0]}
+    both = {"single": 0.5, "joint": 0.25}
+    dialogue = {
+        **{"turns": 4, "tokens": 2, "left_to_base_model": 1.0, "made_motions": 0},
+        **{"identical_of_all": 4, "perplexity": {"model": 2.0, "base": 2.0}},
+    }
+    reports = {
+        "gate": {"motion": {"share": 1.0}, "tasks": {"text_to_motion": shares}},
+        "compare_tasks": {"budget": {"steps": 7}, "tasks": {"video": {"content": both}}},
+        "ablate_gate": {
+            **{"budget": {"minutes": 3.0}, "with_l_gat": dialogue, "without_l_gat": dialogue}
+        },
+    }
+    for name, report in reports.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(report))
+    files = [tmp_path / f"{name}.json" for name in reports]
+    card = (export(run, tmp_path / "tokenizer", tmp_path / "out", [], files) / CARD).read_text()
+    assert "| gate | motion.share | 1 |" in card
+    assert "0.750 ± 0.125" in card
+    assert "The same start and 7 steps for each run" in card
+    assert "50.0%" in card
+    assert "From nothing, 3 minutes each." in card
+    assert "| compare_tasks |" not in card  # only in its own table
+    older = tmp_path / "older" / "gate.json"
+    older.parent.mkdir()
+    older.write_text(json.dumps({"motion": {"share": 0.5}}))
+    card = (export(run, tmp_path / "tokenizer", tmp_path / "out", [], [older]) / CARD).read_text()
+    assert "| gate | motion.share | 0.5 |" in card
+    assert "###" not in card
+
+
 def test_no_folder_of_this_machine_is_exported(run: Path, tmp_path: Path) -> None:
     out = export(run, tmp_path / "tokenizer", tmp_path / "out")
     for path in out.rglob("*"):

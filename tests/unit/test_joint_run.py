@@ -5,77 +5,35 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from acted_clips import ActedClips
 from safetensors.torch import load_file
 from tiny_clips import CLIP_VISION
 from tiny_hmvlm import tiny_config
-from tiny_pose import tiny_pose_tokenizer
-from toy_instruct import build_toy, make_source, stand_ins, toy_settings
+from toy_instruct import build_toy
+from toy_joint import TOGETHER, VISION, JointData, joint_settings, joint_stand_ins, toy_alignment
 
 from backend.errors import AssetError, InvalidInput
 from backend.model.configuration import VisionConfig
 from backend.model.loading import ADAPTER_FOLDER, POSE_TOKENIZER_FOLDER
 from backend.model.moe_lora import ADAPTER_WEIGHTS
-from backend.motion.representation import FEATURE_DIM
 from training.aligned import TABLES_FILE, VISION_FILE
 from training.alignment import AlignmentSettings, train_alignment
-from training.data.clip_words import CLIP_WORDS
 from training.evaluate_describe import evaluate
 from training.instruct import train_instruct
 from training.instruct_settings import RUN_FILE, InstructSettings
 from training.shares import Share
 
-VISION = replace(CLIP_VISION, clip_words=CLIP_WORDS)
-TOGETHER = ("motion", "pose", "video")
-
-
-class JointData(ActedClips):
-    """Acted clips with made-up features to tokenise."""
-
-    def __init__(self, folder: Path, split: str) -> None:
-        super().__init__(folder, split)
-        self.folder = folder
-
-    def features(self, index: int) -> np.ndarray:
-        rng = np.random.default_rng(index)
-        return rng.normal(size=(self.clips[index].frames, FEATURE_DIM)).astype(np.float32)
-
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> InstructSettings:
-    stand_ins(monkeypatch)
-    for module in ("alignment", "instruct", "motion_loss"):
-        monkeypatch.setattr(f"training.{module}.PreparedDataset", JointData)
-    monkeypatch.setattr("training.alignment.build_hmvlm", build_toy)
-    monkeypatch.setattr(
-        "training.alignment.fresh_config",
-        lambda *asked: replace(tiny_config(), base_model="tiny", vision=asked[-1]),
-    )
-    for name in ("_STATISTICS", "_STATISTICS_CLIPS", "_VALIDATION"):
-        monkeypatch.setattr(f"training.alignment.{name}", 8)
-    for name in ("_HELD_OUT_POSES", "_HELD_OUT_CLIPS"):
-        monkeypatch.setattr(f"training.instruct.{name}", 4)
-    make_source(tmp_path)
-    return replace(toy_settings(tmp_path), pose_batch=4, clip_batch=3)
+    joint_stand_ins(monkeypatch)
+    return joint_settings(tmp_path)
 
 
 @pytest.fixture
 def aligned(settings: InstructSettings, tmp_path: Path) -> Path:
-    tiny_pose_tokenizer().save_pretrained(tmp_path / "poses")
-    return train_alignment(
-        AlignmentSettings(
-            data=settings.data,
-            pose_tokenizer=tmp_path / "poses",
-            out=tmp_path / "aligned",
-            vision=VISION,
-            steps=2,
-            batch=4,
-            clip_batch=4,
-        )
-    )
+    return toy_alignment(settings, tmp_path)
 
 
 def _weights(run: Path) -> dict[str, torch.Tensor]:
