@@ -246,7 +246,9 @@ def _figures(figures: dict) -> list[str]:
         return ["No evaluation was given to this export."]
     out = ["| evaluation | figure | value |", "|---|---|---|"]
     for name, report in figures.items():
-        out += [f"| {name} | {key} | {value:g} |" for key, value in _numbers(report)]
+        # of figures by group, those of all groups together
+        whole = report.get("all", report)
+        out += [f"| {name} | {key} | {value:g} |" for key, value in _numbers(whole)]
     return out
 
 

@@ -201,7 +201,7 @@ def test_the_command_writes_figures_and_a_sheet(kept, monkeypatch, capsys) -> No
     printed = json.loads(capsys.readouterr().out)
     assert printed["all"]["found"] == 2
     assert printed["all"]["raw"]["landmarks_mpjpe"] == pytest.approx(0, abs=0.01)
-    assert printed == json.loads((folder / "errors.json").read_text())
+    assert printed == json.loads((folder / "pose_renders.json").read_text())
     assert Image.open(folder / "sheet.png").size[0] == 2 * 224
 
 
