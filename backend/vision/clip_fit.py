@@ -38,9 +38,10 @@ class ClipFitSettings:
     """Standard deviations, as in RefineSettings where the names are the same.
 
     image: half sides of the square; hint_sideways, hint_depth: metres; lifted: of world landmarks
-    whose errors are known, in these errors; prior, root: degrees, of the start; body, bones: log. acceleration: times a table of brisk accelerations of each joint;
-    pelvis: m/s^2 sideways, and in depth. robust: deviations past which a landmark, heavy: past
-    which an acceleration counts less and less.
+    whose errors are known, in these errors; prior, root: degrees, of the start; body, bones: log.
+    acceleration: times a table of brisk accelerations of each joint; pelvis: m/s^2 sideways, and in
+    depth. robust: deviations past which a landmark, heavy: past which an acceleration counts less
+    and less.
     """
 
     image: float = 0.025

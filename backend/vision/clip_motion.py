@@ -85,7 +85,7 @@ def clip_motion(
     )
     spread = None
     if lifted is not None:
-        # the frames of a gap get what the last one found has: there visibility is 0, and so is trust
+        # a gap gets what the last frame found has, and no trust: visibility is 0 there
         lifted = lifted.each(1).rows((found.cumsum(0) - 1).clamp_min(0))
         world, spread = lifted.points, lifted.spread
 
