@@ -250,7 +250,8 @@ def _figures(figures: dict) -> list[str]:
         f"| {name} | {key} | {value:g} |"
         for name, report in figures.items()
         if name not in (TASKS, ABLATION)
-        for key, value in _numbers(report)
+        # of figures by group, those of all groups together
+        for key, value in _numbers(report.get("all", report))
     ]
     out = ["| evaluation | figure | value |", "|---|---|---|", *rows] if rows else []
     shares = gate_table(figures.get(GATE, {}))

@@ -23,6 +23,7 @@ from ..vision.clip_motion import SENSOR_MM, ClipMotion, clip_motion
 from ..vision.crops import Square, cut
 from ..vision.images import Picture
 from ..vision.landmarks import Landmarks
+from ..vision.lifted import Lifted, joined
 from ..vision.person_square import person_square, to_square
 from ..vision.seen_clip import LONGEST_GAP_S, SeenClip, seen_clip, usable
 from ..vision.tracking import track
@@ -91,12 +92,16 @@ def video_tracking(
     report(_FOLLOWED, "Reading the poses")
     rows = np.cumsum([usable(one, size) for one in found]) - 1
     inside = rows[seen.first : seen.first + len(seen)][seen.found]
-    poses = reader.poses()[torch.from_numpy(inside)]
+    poses, lifted = reader.poses()
+    poses = poses[torch.from_numpy(inside)]
+    lifted = None if lifted is None else lifted.rows(torch.from_numpy(inside))
 
     def fitting(fraction: float, message: str) -> None:
         report(_FOLLOWED + (_FITTED - _FOLLOWED) * fraction, message)
 
-    made = clip_motion(seen, poses, params.lens, params.in_place, on_progress=fitting)
+    made = clip_motion(
+        seen, poses, params.lens, params.in_place, on_progress=fitting, lifted=lifted
+    )
     report(1.0, "Done")
     motion = made.motion if part.fps == part.own_fps else made.motion.resampled(part.own_fps)
     notes = _notes(params, part, seen, made)
@@ -113,6 +118,7 @@ class _PoseReader:
         self._tower: Any = None if vision.kind == "landmarks" else vision_tower(model)
         self._waiting: list[Tensor] = []
         self._done: list[Tensor] = []
+        self._lifted: list[Lifted] = []
 
     def read(self, picture: Picture, landmarks: Landmarks) -> None:
         """Take a frame in."""
@@ -131,11 +137,12 @@ class _PoseReader:
         if len(self._waiting) == _BATCH:
             self._run()
 
-    def poses(self) -> Tensor:
-        """(F, 22, 3, 3) of all frames taken in, upright and without a heading."""
+    def poses(self) -> tuple[Tensor, Lifted | None]:
+        """(F, 22, 3, 3) of all frames taken in, upright and without a heading; and their landmarks
+        put right in depth, where the model reads landmarks."""
         if self._waiting:
             self._run()
-        return torch.cat(self._done)
+        return torch.cat(self._done), joined(self._lifted) if self._lifted else None
 
     def _run(self) -> None:
         seen = torch.cat(self._waiting).to(self._model.device)
@@ -145,6 +152,8 @@ class _PoseReader:
             states = self._model.pose_states(seen, alpha)
             _, poses = offer_poses(self._model, states, _GREEDY)
             self._done.append(poses[:, 0].cpu())
+        if (lifted := self._model.lift(seen)) is not None:
+            self._lifted.append(lifted)
 
 
 def _follow(

@@ -37,16 +37,18 @@ _JOINT_ACCELERATION = (
 class ClipFitSettings:
     """Standard deviations, as in RefineSettings where the names are the same.
 
-    image: half sides of the square; hint_sideways, hint_depth: metres; prior, root: degrees, of
-    the start; body, bones: log. acceleration: times a table of brisk accelerations of each joint;
-    pelvis: m/s^2 sideways, and in depth. robust: deviations past which a landmark, heavy: past
-    which an acceleration counts less and less.
+    image: half sides of the square; hint_sideways, hint_depth: metres; lifted: of world landmarks
+    whose errors are known, in these errors; prior, root: degrees, of the start; body, bones: log.
+    acceleration: times a table of brisk accelerations of each joint; pelvis: m/s^2 sideways, and in
+    depth. robust: deviations past which a landmark, heavy: past which an acceleration counts less
+    and less.
     """
 
     image: float = 0.025
     face: float = 1.6
     hint_sideways: float = 0.3
     hint_depth: float = 0.8
+    lifted: float = 2.0
     prior: float = 12.0
     root: float = 25.0
     body: float = 0.05
@@ -120,16 +122,20 @@ def fit_clip(
     fps: float,
     settings: ClipFitSettings | None = None,
     on_step: Callable[[int, int], None] = lambda done, steps: None,
+    spread: Tensor | None = None,
 ) -> ClipFit:
     """Rotations (T, 22, 3, 3) with the root's in camera axes, image landmarks (T, 33, 2) pixels
     from the middle of the picture, visibility (T, 33; 0 in frames without a person), world
     landmarks (T, 33, 3) metres, half side of the person's square (T,) pixels -> one fit of all.
 
-    on_step(done, steps) may raise to end it. float64, on the CPU. Raises ValueError for numbers
-    that are not finite.
+    on_step(done, steps) may raise to end it. spread: (T, 33, 3) metres, how far off the world
+    landmarks are; they are then trusted by it, and not by visibility. float64, on the CPU. Raises
+    ValueError for numbers that are not finite.
     """
     s = settings or ClipFitSettings()
     given = [x.detach().cpu().double() for x in (start, image, visibility, world, half)]
+    if spread is not None:
+        given.append(spread.detach().cpu().double())
     if not all(bool(torch.isfinite(x).all()) for x in given):
         raise ValueError("the landmarks or the start hold numbers that are not finite")
     problem = _Clip(*given, focal=focal, fps=fps, settings=s)
@@ -180,6 +186,7 @@ class _Clip:
         visibility: Tensor,
         world: Tensor,
         half: Tensor,
+        spread: Tensor | None = None,
         *,
         focal: float,
         fps: float,
@@ -195,8 +202,12 @@ class _Clip:
         less = torch.ones(NUM_LANDMARKS, dtype=image.dtype)
         less[:_FACE] = s.face
         self.image_precision = trust / (s.image * less) ** 2
-        spread = image.new_tensor([s.hint_sideways, s.hint_sideways, s.hint_depth])
-        self.hint_precision = (trust / less**2)[..., None] / spread**2
+        if spread is None:
+            deviation = image.new_tensor([s.hint_sideways, s.hint_sideways, s.hint_depth])
+            self.hint_precision = (trust / less**2)[..., None] / deviation**2
+        else:
+            known = 1 / (s.lifted * spread * less[:, None]) ** 2
+            self.hint_precision = there[..., None] * known
         turns = torch.full((22, 3), s.prior, dtype=image.dtype)
         turns[0] = s.root
         self.turn_precision = 1 / torch.deg2rad(turns).flatten() ** 2

@@ -24,6 +24,7 @@ from .clip_orientation import ClipOrientationSettings, orient_clip
 from .contacts import FOOT_POINTS
 from .ground_path import GroundPath, PathSettings, ground_path, standing_path
 from .landmark_body import NUM_SIZES, pose_landmarks
+from .lifted import Lifted
 from .seen_clip import SeenClip
 from .skeleton33 import BONE_GROUPS
 
@@ -69,10 +70,12 @@ def clip_motion(
     in_place: bool = False,
     settings: ClipMotionSettings | None = None,
     on_progress: Progress = lambda fraction, message: None,
+    lifted: Lifted | None = None,
 ) -> ClipMotion:
     """poses: (F, 22, 3, 3) upright and without a heading, of the F frames in which the person was
     found. lens: mm, on a 36 mm wide sensor along the picture's longer side. on_progress may raise
-    to end it."""
+    to end it. lifted: what `LandmarkLifter` reads out of the landmarks of these frames (F rows); it
+    then takes the world landmarks' place."""
     s = settings or ClipMotionSettings()
     focal = lens / SENSOR_MM * max(seen.size)
     upright = fill_poses(poses.detach().cpu().double(), seen.found)
@@ -80,6 +83,11 @@ def clip_motion(
         torch.from_numpy(x)
         for x in (seen.image, seen.visibility, seen.world, seen.centre, seen.half, seen.found)
     )
+    spread = None
+    if lifted is not None:
+        # a gap gets what the last frame found has, and no trust: visibility is 0 there
+        lifted = lifted.each(1).rows((found.cumsum(0) - 1).clamp_min(0))
+        world, spread = lifted.points, lifted.spread
 
     def on_key(done: int, keys: int) -> None:
         on_progress(0.3 * done / keys, "Finding which way the person faces")
@@ -88,7 +96,7 @@ def clip_motion(
     bend = rotation_between(ray.new_tensor([0.0, 0.0, 1.0]).expand_as(ray), ray)
     flat = torch.from_numpy(seen.in_square())
     where = orient_clip(
-        upright, flat, visibility, world, found, bend, seen.fps, s.orientation, on_key
+        upright, flat, visibility, world, found, bend, seen.fps, s.orientation, on_key, lifted
     )
     start = where.turned(upright)
     start = torch.cat([(where.camera @ start[:, 0])[:, None], start[:, 1:]], dim=1)
@@ -96,7 +104,7 @@ def clip_motion(
     def on_step(done: int, steps: int) -> None:
         on_progress(0.3 + 0.6 * done / steps, "Fitting the motion to the video")
 
-    fit = fit_clip(start, image, visibility, world, half, focal, seen.fps, s.fit, on_step)
+    fit = fit_clip(start, image, visibility, world, half, focal, seen.fps, s.fit, on_step, spread)
     on_progress(0.9, "Finding the ground")
     turned = torch.cat([(where.camera.T @ fit.rotations[:, 0])[:, None], fit.rotations[:, 1:]], 1)
     body = pose_landmarks(turned, turned.new_zeros(len(turned), NUM_SIZES)).numpy()

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ..motion.kinematics import axis_rotation, normalize
-from .orientation import OrientationSettings, turn_to_landmarks
+from .lifted import Lifted
+from .orientation import OrientationSettings, turn_as_lifted, turn_to_landmarks
 
 _BATCH = 60  # frames that are searched at a time
 
@@ -59,19 +60,26 @@ def orient_clip(
     fps: float,
     settings: ClipOrientationSettings | None = None,
     on_step: Callable[[int, int], None] = lambda done, steps: None,
+    lifted: Lifted | None = None,
 ) -> ClipOrientation:
     """Upright poses (T, 22, 3, 3) without a heading, landmarks as in `turn_to_landmarks` (T rows),
     found (T,) bool, bend (T, 3, 3) camera axes of one who looks straight at the person to the
-    picture's -> headings and one camera. on_step(done, steps) may raise to end it. float64, on the
-    CPU. At least one frame must be found.
+    picture's -> headings and one camera. on_step(done, steps) may raise to end it. lifted: what
+    `LandmarkLifter` reads out of the landmarks (T rows); it then takes the world landmarks' place,
+    and where it saw the pelvis face is a candidate. float64, on the CPU. At least one frame must be
+    found.
     """
     s = settings or ClipOrientationSettings()
     keys = _keys(found, max(1, round(s.every * fps)))
     costs, turns = [], []
     for begin in range(0, len(keys), _BATCH):
         on_step(begin, len(keys))
-        seen = [x[keys[begin : begin + _BATCH]] for x in (poses, image, visibility, world)]
-        made, turned = turn_to_landmarks(*seen, settings=s.search)
+        rows = keys[begin : begin + _BATCH]
+        seen = [x[rows] for x in (poses, image, visibility)]
+        if lifted is None:
+            made, turned = turn_to_landmarks(*seen, world[rows], settings=s.search)
+        else:
+            made, turned = turn_as_lifted(*seen, lifted.rows(rows), s.search)
         costs.append(made.after)
         turns.append(turned)
     cost = s.trust * torch.cat(costs).unflatten(0, (len(keys), -1))

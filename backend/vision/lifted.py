@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a network has read out of landmarks: where they lie in depth, and how the pelvis faces."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -23,3 +25,16 @@ class Lifted:
         fields = (self.points, self.spread, self.root)
         moved = [x.detach().cpu().double() for x in fields]
         return Lifted(*(x.repeat_interleave(times, dim=0) for x in moved))
+
+    def rows(self, index: Tensor) -> "Lifted":
+        """The people at these rows: (K,) numbers, or (B,) bool."""
+        return Lifted(self.points[index], self.spread[index], self.root[index])
+
+
+def joined(people: Sequence[Lifted]) -> Lifted:
+    """All of them, one after another."""
+    return Lifted(
+        torch.cat([p.points for p in people]),
+        torch.cat([p.spread for p in people]),
+        torch.cat([p.root for p in people]),
+    )

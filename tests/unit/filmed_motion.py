@@ -8,6 +8,7 @@ import torch
 
 from backend.vision.crops import Square
 from backend.vision.landmarks import Landmarks
+from backend.vision.lifted import Lifted
 from backend.vision.skeleton33 import LEFT_HIP, RIGHT_HIP, mean_bodies, place_landmarks, pose_bodies
 from blender_addon.shared.motion import Motion
 from blender_addon.shared.rotations import axis_angle_to_matrix, axis_rotation
@@ -16,18 +17,20 @@ from training.data.depth_errors import DepthErrorSettings, along_limbs, wrong_wo
 from training.data.simulated_cameras import Draws, camera_turns
 
 SIZE = (1280, 720)
+_LIFTED_OFF = 0.04
 
 
 @dataclass(frozen=True)
 class Filmed:
     """tracked: what the landmark model saw. poses: (T, 22, 3, 3) upright, the heading taken out, as
     the model would say, noisy. joints: (T, 22, 3) metres, the truth in the world. camera: (3, 3)
-    world to camera."""
+    world to camera. lifted: as a network would put the landmarks right in depth, a little off."""
 
     tracked: list[Landmarks]
     poses: torch.Tensor
     joints: np.ndarray
     camera: np.ndarray
+    lifted: Lifted
 
 
 def film(
@@ -79,4 +82,13 @@ def film(
         for t in range(frames)
     ]
     true = joints[:, :22] + pelvis[:, None]
-    return Filmed(tracked, torch.from_numpy(said), true, camera)
+    about = seen - seen[:, [LEFT_HIP, RIGHT_HIP]].mean(axis=1, keepdims=True)
+    off = _LIFTED_OFF * rng.standard_normal(about.shape)
+    lifted = (about + off, np.full(about.shape, _LIFTED_OFF), camera @ local[:, 0])
+    return Filmed(
+        tracked,
+        torch.from_numpy(said),
+        true,
+        camera,
+        Lifted(*(torch.from_numpy(x) for x in lifted)),
+    )

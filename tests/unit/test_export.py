@@ -88,6 +88,18 @@ def test_the_card_has_the_tables_whose_figures_are_there(run: Path, tmp_path: Pa
     assert "###" not in card
 
 
+def test_of_figures_by_group_the_card_quotes_the_whole(run: Path, tmp_path: Path) -> None:
+    of_all = {"found": 47, "raw": {"landmarks_mpjpe": 129.8}, "below_raw": {"mpjpe": 0.26}}
+    report = tmp_path / "pose_renders.json"
+    report.write_text(json.dumps({"all": of_all, "sitting": {"found": 9, "raw": None}}))
+    out = export(run, tmp_path / "tokenizer", tmp_path / "out", reports=[report])
+    card = (out / CARD).read_text()
+    assert "| pose_renders | found | 47 |" in card
+    assert "| pose_renders | raw.landmarks_mpjpe | 129.8 |" in card
+    assert "| pose_renders | below_raw.mpjpe | 0.26 |" in card
+    assert "sitting" not in card
+
+
 def test_no_folder_of_this_machine_is_exported(run: Path, tmp_path: Path) -> None:
     out = export(run, tmp_path / "tokenizer", tmp_path / "out")
     for path in out.rglob("*"):

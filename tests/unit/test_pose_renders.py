@@ -23,6 +23,7 @@ from backend.vision.skeleton33 import BODY_LANDMARKS
 from blender_addon.shared.rotations import axis_rotation
 from training import evaluate_pose_renders as renders
 from training.data.pose_widening import PoseBank
+from training.evaluate_pose import Errors
 from training.evaluate_pose_renders import Reading, make_figures, read_shot, summarise
 from training.figure.rendering import SIZE, picture_name, render_shots
 from training.figure.shots import Shot, plan_shots
@@ -158,7 +159,17 @@ def test_whom_nobody_found_counts_as_not_found(monkeypatch) -> None:
     assert report["all"].image_percent == pytest.approx(1.0)
     assert report[shots[0].kind].raw is None
     assert report[shots[3].kind].found == 1
+    assert report["all"].below_raw is None  # there is no model to be better
     assert "2/4" in renders._table(report)
+
+
+def test_how_far_below_the_raw_landmarks(monkeypatch) -> None:
+    shots = _shots(2)
+    raw, refined = Errors(None, None, 100.0, 80.0), Errors(90.0, 60.0, 70.0, 64.0)
+    reading = Reading(_landmarks(shots[0]), raw=raw, decoded=refined, refined=refined)
+    report = summarise(shots, [reading, Reading()])
+    assert report["all"].below_raw == {"mpjpe": 0.3, "pa_mpjpe": 0.2}
+    assert "30 % (MPJPE) and 20 % (PA-MPJPE) below" in renders._table(report)
 
 
 def test_kept_pictures_need_no_blender(kept, monkeypatch) -> None:
@@ -201,7 +212,7 @@ def test_the_command_writes_figures_and_a_sheet(kept, monkeypatch, capsys) -> No
     printed = json.loads(capsys.readouterr().out)
     assert printed["all"]["found"] == 2
     assert printed["all"]["raw"]["landmarks_mpjpe"] == pytest.approx(0, abs=0.01)
-    assert printed == json.loads((folder / "errors.json").read_text())
+    assert printed == json.loads((folder / "pose_renders.json").read_text())
     assert Image.open(folder / "sheet.png").size[0] == 2 * 224
 
 

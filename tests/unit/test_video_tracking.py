@@ -21,7 +21,9 @@ from backend.tasks.requests import TrackParams, validate_track
 from backend.tasks.video_tracking import TrackResult, video_tracking
 from backend.track_task import parse_track
 from backend.vision.clip_frames import clip_part
+from backend.vision.clip_motion import clip_motion
 from backend.vision.landmarks import Landmarks
+from backend.vision.skeleton33 import LEFT_HIP, RIGHT_HIP
 from backend.vision.tracking import TrackedFrame
 from backend.vision.videos import Frame, examine
 from blender_addon.shared.motion import Motion
@@ -96,6 +98,30 @@ def test_short_gaps_are_filled_and_ends_are_cut(seen: list, pictures: Path) -> N
     assert made.start_seconds == pytest.approx(1 / 24)
     assert "0.0 to 0.6 s" in made.notes[0]
     assert "2 frames" in made.notes[1]
+
+
+def test_the_landmarks_are_put_right_frame_by_frame(
+    seen: list, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the lifter says of a frame goes along with that frame, past gaps and cut ends."""
+    given: list = []
+
+    def spy(*arguments, lifted, **options):
+        given.append(lifted)
+        return clip_motion(*arguments, lifted=lifted, **options)
+
+    monkeypatch.setattr("backend.tasks.video_tracking.clip_motion", spy)
+    gone = (0, 5, 6)
+    for k in gone:
+        seen[k] = None
+    _tracked(pictures)
+    (lifted,) = given
+    kept = [one.world for one in seen if one is not None]
+    assert len(lifted.points) == len(kept) == FRAMES - len(gone)
+    # the toy's lifter leaves the landmarks as they came, about the middle of the hips
+    hips = [LEFT_HIP, RIGHT_HIP]
+    for points, world in zip(lifted.points.numpy(), kept, strict=True):
+        np.testing.assert_allclose(points, world - world[hips].mean(axis=0), atol=1e-5)
 
 
 def test_a_part_of_the_video(seen: list, pictures: Path) -> None:
