@@ -371,7 +371,7 @@ def test_an_armature_that_is_being_edited_gets_its_motion(connected, armature, h
 @pytest.mark.parametrize("own_rig", [True, False])
 def test_the_scene_is_switched(connected, armature, hold, part, own_rig):
     """own_rig: SMPL's armature; else one that has to be read in the scene that is not shown."""
-    for joint, names in part("core.mapping").family_named("Mixamo").candidates().items():
+    for joint, names in part("core.mapping").family_named("Mixamo").candidates():
         if not own_rig and joint in armature.data.bones:
             armature.data.bones[joint].name = names[0]
     scene, other = bpy.context.scene, bpy.data.scenes.new("Other")
