@@ -4,8 +4,6 @@
 import traceback
 from pathlib import Path
 
-import bpy
-
 from ..core.asks import (
     ChatAsk,
     DescribeMotionAsk,
@@ -24,6 +22,7 @@ from .delivery import deliver, push_undo
 from .errors import BridgeError
 from .photo import pose_ask, show_photo
 from .pose_keys import key_pose
+from .targets import find_action, find_armature, find_both, find_scene
 
 DESCRIPTION = "hmvlm_description"
 """The custom property of an action that holds what it shows, in words."""
@@ -79,21 +78,11 @@ def key_last_pose(session: Session, target: Target, ask: PoseAsk) -> str:
     known = last_pose(session)
     if known is None:
         raise BridgeError("No pose was made yet: open a photo and press Pose from Photo.")
-    scene, armature = _find(target)
+    scene, armature = find_both(target)
     count = key_pose(scene, armature, known[1], target.start_frame, ask)
     push_undo(f"HMVLM: pose at frame {target.start_frame}")
     bones = "1 bone" if count == 1 else f"{count} bones"
     return f"Keyed {bones} at frame {target.start_frame}"
-
-
-def _find(target: Target | None) -> tuple[bpy.types.Scene, bpy.types.Object]:
-    if target is None:
-        raise BridgeError("Another file was opened while the backend was at work.")
-    scene, armature = bpy.data.scenes.get(target.scene), bpy.data.objects.get(target.armature)
-    if scene is None or armature is None or scene.objects.get(target.armature) is None:
-        gone = f"The armature '{target.armature}' is gone." if target.armature else ""
-        raise BridgeError(gone or "No armature was selected.")
-    return scene, armature
 
 
 def _people(session: Session, found: Answered) -> None:
@@ -101,14 +90,14 @@ def _people(session: Session, found: Answered) -> None:
     assert isinstance(ask, PeopleAsk)
     if ask.target is None:
         raise BridgeError("Another file was opened meanwhile: open the photo again.")
-    scene = bpy.data.scenes.get(ask.target.scene)
+    scene = find_scene(ask.target)
     if scene is None:
         raise BridgeError(f"The scene '{ask.target.scene}' is gone: open the photo again.")
     show_photo(scene, found)
     count = len(scene.hmvlm_pose.people)
     push_undo(f"HMVLM: {Path(ask.path).name or 'photo'}")
     session.note = "One person found" if count == 1 else f"{count} people found: choose one"
-    if ask.pose_after and count == 1 and bpy.data.objects.get(ask.target.armature) is not None:
+    if ask.pose_after and count == 1 and find_armature(ask.target) is not None:
         try:
             session.ask(pose_ask(scene, ask.target))
         except ClientError as error:
@@ -145,14 +134,17 @@ def _words(session: Session, answer: Answered) -> None:
     """A description: into the action's, if it is of an action that is still there."""
     ask = answer.request
     session.note = "Described"
-    action = bpy.data.actions.get(ask.action) if isinstance(ask, DescribeMotionAsk) else None
-    if action is not None and ask.target is not None and action.library is None:
+    action = None
+    if isinstance(ask, DescribeMotionAsk) and ask.target is not None:
+        action = find_action(ask.action_uid, ask.action)
+    if action is not None and action.library is None:
         action[DESCRIPTION] = answer.text
         if action.asset_data is not None:
             action.asset_data.description = answer.text
         push_undo(f"HMVLM: description of {action.name}")
     if chat_log.conversation().pending:
-        say(answer.text, "describe_action" if action is not None else "describe_clip")
+        of_action = isinstance(ask, DescribeMotionAsk)
+        say(answer.text, "describe_action" if of_action else "describe_clip")
 
 
 def _chat(session: Session, answer: Answered) -> None:

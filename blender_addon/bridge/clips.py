@@ -68,6 +68,27 @@ def record(
     return clip
 
 
+def take_back(
+    scene: bpy.types.Scene,
+    armature: bpy.types.Object,
+    action: bpy.types.Action,
+    before: tuple[bpy.types.Action | None, Slot],
+    layers_before: int,
+) -> None:
+    """Undo the keying of an action that could not be seen through.
+
+    before, layers_before: the armature's action, slot and number of NLA tracks as they were.
+    """
+    listed = scene.hmvlm_generate.clips
+    for i in reversed(range(len(listed))):
+        if listed[i].action == action:
+            listed.remove(i)
+    for track in list(armature.animation_data.nla_tracks)[layers_before:]:
+        armature.animation_data.nla_tracks.remove(track)
+    assign(armature, *before)
+    bpy.data.actions.remove(action)
+
+
 def new_clips(scene: bpy.types.Scene) -> list[Any]:
     """The clips that are neither kept nor discarded yet."""
     return [c for c in scene.hmvlm_generate.clips if c.state == "NEW" and c.action is not None]

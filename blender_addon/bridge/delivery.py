@@ -17,6 +17,7 @@ from .errors import BridgeError
 from .join_action import join_keys
 from .rig_keys import keyframe_rig
 from .rig_mapping import rig_settings
+from .targets import find_both
 
 _KEPT = "The motion is kept: select an armature and press Apply Kept Motion."
 
@@ -61,14 +62,31 @@ def apply(arrived: Arrived, model: str = "") -> bpy.types.Action:
     target = arrived.request.target
     if target is None:
         raise BridgeError("Another file was opened while the motion was being made.")
-    scene = bpy.data.scenes.get(target.scene)
-    armature = bpy.data.objects.get(target.armature)
-    if scene is None or armature is None or scene.objects.get(target.armature) is None:
-        gone = f"The armature '{target.armature}' is gone." if target.armature else ""
-        raise BridgeError(gone or "No armature was selected.")
+    scene, armature = find_both(target)
     order, before = arrived.request.order, clips.assigned(armature)
     name = arrived.request.prompt if order is None else order.name
+    layers = _layer_count(armature)
     action = key(scene, armature, arrived.motion, target.start_frame, name)
+    try:
+        _place(scene, armature, arrived, action, before, model)
+    except Exception:
+        clips.take_back(scene, armature, action, before, layers)
+        raise
+    push_undo(f"HMVLM: {action.name}")
+    return action
+
+
+def _place(
+    scene: bpy.types.Scene,
+    armature: bpy.types.Object,
+    arrived: Arrived,
+    action: bpy.types.Action,
+    before: tuple[bpy.types.Action | None, clips.Slot],
+    model: str,
+) -> None:
+    """Join a new action with what it goes among, enter it into the clips, choose what is shown."""
+    target, order = arrived.request.target, arrived.request.order
+    assert target is not None
     end, loops = int(action.frame_end), order is not None and order.finish.loop
     whole = armature.animation_data.action == action  # not a layer
     if target.into_action and whole and before[0] is not None:
@@ -76,14 +94,17 @@ def apply(arrived: Arrived, model: str = "") -> bpy.types.Action:
     action.use_cyclic = loops
     clip = clips.record(scene, armature, action, arrived, before, model)
     if order is not None and order.number > 1:
-        _wait(scene, clip, before)
+        _wait(clip, before)
     else:
         clips.choose(scene, clip)
         if target.fit_range:
             # the last frame of a loop is its first one again
             _fit_range(scene, action, target, end - 1 if loops else end)
-    push_undo(f"HMVLM: {action.name}")
-    return action
+
+
+def _layer_count(armature: bpy.types.Object) -> int:
+    animation = armature.animation_data
+    return len(animation.nla_tracks) if animation is not None else 0
 
 
 def key(
@@ -106,7 +127,7 @@ def key(
     return keyframe_rig(scene, armature, motion, chosen, **where)
 
 
-def _wait(scene: bpy.types.Scene, clip: Any, before: tuple[bpy.types.Action | None, str]) -> None:
+def _wait(clip: Any, before: tuple[bpy.types.Action | None, clips.Slot]) -> None:
     """The armature goes on as it did before this clip was keyed."""
     layers = clips.layers(clip)
     for track in layers:

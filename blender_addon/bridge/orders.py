@@ -18,6 +18,7 @@ from .capture import capture_frames, capture_now
 from .errors import BridgeError
 from .rig_mapping import rig_settings
 from .root_curve import ground_path
+from .targets import make_target
 
 MAX_SEED = 2**31 - 1
 
@@ -32,7 +33,7 @@ def make_orders(scene: bpy.types.Scene, armature: bpy.types.Object) -> list[Orde
     """One order for each variant. Raises BridgeError, which says what to choose."""
     asked, made = scene.hmvlm, scene.hmvlm_generate
     rig_settings(scene, armature)
-    target = make_target(scene, armature)
+    target = panel_target(scene, armature)
     finish = Finish(in_place=made.in_place, loop=made.loop)
     if made.path is not None:
         path, closed = ground_path(scene, armature, made.path)
@@ -62,7 +63,7 @@ def variants(order: Order, count: int, *, preview: bool) -> list[Order]:
     ]
 
 
-def make_target(scene: bpy.types.Scene, armature: bpy.types.Object) -> Target:
+def panel_target(scene: bpy.types.Scene, armature: bpy.types.Object) -> Target:
     """Where the motion goes, as the panel says."""
     asked, made = scene.hmvlm, scene.hmvlm_generate
     animation = armature.animation_data
@@ -75,7 +76,7 @@ def make_target(scene: bpy.types.Scene, armature: bpy.types.Object) -> Target:
     elif made.start_at == "AFTER" and action is not None:
         frame = round(action.frame_range[1])
     join = made.into_action == "JOIN"
-    return Target(armature.name, scene.name, frame, fit_range=asked.fit_range, into_action=join)
+    return make_target(scene, armature, frame, fit_range=asked.fit_range, into_action=join)
 
 
 def send(session: Session, orders: list[Order], target: Target) -> None:

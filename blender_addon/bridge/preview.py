@@ -19,6 +19,7 @@ from ..core.session import Session
 from .action import Keys, check_can_be_keyed
 from .rig_keys import DrivenRig, RigSettings, driven_rig, keys_on
 from .rig_mapping import rig_settings
+from .targets import find_armature, find_scene
 
 _MOST_BEHIND = 24  # frames: of more that wait, some are passed over
 
@@ -54,11 +55,8 @@ def follow(session: Session, clock: float | None = None) -> None:
     if order is not _now.order:
         stop()
         _reset(order)
-    scene = bpy.data.scenes.get(request.target.scene)
-    armature = bpy.data.objects.get(request.target.armature)
+    scene, armature = find_scene(request.target), find_armature(request.target)
     if job is None or scene is None or armature is None or _now.failed:
-        return
-    if scene.objects.get(armature.name) is None:
         return
     seen = (len(session.parts), len(job.chunks))
     if seen != _now.chunks and job.chunks:

@@ -143,12 +143,17 @@ class DescribeAsk:
 
 @dataclass(frozen=True)
 class DescribeMotionAsk:
-    """An animation in words. action: whose description the text becomes, "" for none's."""
+    """An animation in words.
+
+    action: whose description the text becomes, "" for none's; action_uid: its number while the
+    file is open.
+    """
 
     task: ClassVar[str] = "describe_motion"
     files: ClassVar[tuple[str, ...]] = ()
     motion: Motion
     action: str = ""
+    action_uid: int = 0
     question: str = ""
     target: Target | None = None
 

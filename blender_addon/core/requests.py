@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Target:
-    """Where a motion goes, by name: the armature may be gone when it arrives.
+    """Where a motion goes, as plain data: the armature may be gone when it arrives.
 
     into_action: together with the keys that the armature's action has before and after it.
+    armature_uid, scene_uid: their numbers while the file is open, whatever their names become; 0
+    for none.
     """
 
     armature: str
@@ -27,6 +29,8 @@ class Target:
     start_frame: int
     fit_range: bool = True
     into_action: bool = False
+    armature_uid: int = 0
+    scene_uid: int = 0
 
 
 class Ask(Protocol):

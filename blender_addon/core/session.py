@@ -261,6 +261,7 @@ class Session:
                 self._client.connect()
             except ConnectionFileError as error:
                 self.problem = str(error)
+                self._launcher.stop()  # of another release, say: nobody could use it
 
     def _see_attaching_through(self) -> None:
         if self._attach_until is None:

@@ -6,7 +6,7 @@ import bpy
 from ..bridge import runtime
 from ..bridge.delivery import deliver_kept
 from ..bridge.errors import BridgeError
-from ..core.requests import Target
+from ..bridge.targets import make_target
 from ..properties import settings, target_armature
 
 
@@ -33,9 +33,7 @@ class HMVLM_OT_apply_kept(bpy.types.Operator):
         armature, asked = target_armature(context), settings(context)
         if armature is None:
             return {"CANCELLED"}
-        target = Target(
-            armature.name, context.scene.name, asked.start_frame, fit_range=asked.fit_range
-        )
+        target = make_target(context.scene, armature, asked.start_frame, fit_range=asked.fit_range)
         try:
             deliver_kept(runtime.current(), target)
         except BridgeError as error:

@@ -10,7 +10,7 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..bridge.errors import BridgeError
-from ..bridge.orders import make_target, variants
+from ..bridge.orders import panel_target, variants
 from ..bridge.rig_mapping import rig_settings
 from ..core.batch import BatchError, Row, read_batch
 from ..core.order import Finish, Order, Step
@@ -54,7 +54,7 @@ class HMVLM_OT_batch(WatchJob, bpy.types.Operator, ImportHelper):
         except OSError as error:
             self.report({"ERROR"}, f"{self.filepath}: {error.strerror}. Choose another file.")
             return {"CANCELLED"}
-        target = make_target(context.scene, armature)
+        target = panel_target(context.scene, armature)
         return self.ask(context, _orders(context, rows), target, stay=False)
 
 

@@ -7,6 +7,7 @@ import bpy
 
 from ..bridge import chat_log, runtime
 from ..bridge.answers import say
+from ..bridge.targets import make_target
 from ..core.asks import ChatAsk
 from ..core.chat_orders import Order, UnknownOrderError, help_text, order_in
 from ..core.requests import Target
@@ -53,8 +54,7 @@ class HMVLM_OT_send_message(JobOperator, bpy.types.Operator):
 def _target(context: bpy.types.Context) -> Target:
     """Where a motion goes that the answer makes."""
     armature, asked = target_armature(context), settings(context)
-    name = armature.name if armature is not None else ""
-    return Target(name, context.scene.name, asked.start_frame, fit_range=asked.fit_range)
+    return make_target(context.scene, armature, asked.start_frame, fit_range=asked.fit_range)
 
 
 def _obey(context: bpy.types.Context, order: Order) -> set[str]:

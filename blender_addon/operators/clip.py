@@ -11,9 +11,9 @@ from ..bridge.capture import capture_animation
 from ..bridge.clip_source import ClipSource, active_clip, check_clip
 from ..bridge.errors import BridgeError
 from ..bridge.rig_mapping import rig_settings
+from ..bridge.targets import make_target
 from ..core.asks import DescribeAsk, DescribeMotionAsk, TrackAsk
 from ..core.media import CLIPS
-from ..core.requests import Target
 from ..properties import settings, target_armature
 from .job import ArmatureJobOperator, JobOperator, target_now
 
@@ -116,9 +116,7 @@ class HMVLM_OT_track_clip(ArmatureJobOperator, bpy.types.Operator):
             path = check_clip(asked_clip.path)
         except BridgeError as error:
             return self.refuse(str(error))
-        target = Target(
-            armature.name, context.scene.name, asked.start_frame, fit_range=asked.fit_range
-        )
+        target = make_target(context.scene, armature, asked.start_frame, fit_range=asked.fit_range)
         ask = TrackAsk(
             path,
             Path(path).stem,
@@ -148,8 +146,9 @@ class HMVLM_OT_describe_action(ArmatureJobOperator, bpy.types.Operator):
         except BridgeError as error:
             return self.refuse(str(error))
         action = armature.animation_data.action
-        name = action.name if action is not None else ""
-        return self.begin(context, DescribeMotionAsk(motion, name, target=target_now(context)))
+        name, uid = (action.name, action.session_uid) if action is not None else ("", 0)
+        ask = DescribeMotionAsk(motion, name, uid, target=target_now(context))
+        return self.begin(context, ask)
 
 
 class HMVLM_OT_copy_answer(bpy.types.Operator):

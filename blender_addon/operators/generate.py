@@ -7,7 +7,7 @@ from typing import ClassVar
 import bpy
 
 from ..bridge.errors import BridgeError
-from ..bridge.orders import make_orders, make_target
+from ..bridge.orders import make_orders, panel_target
 from ..properties import MAX_SEED, settings, target_armature
 from .watching import WatchJob
 
@@ -37,7 +37,7 @@ class HMVLM_OT_generate(WatchJob, bpy.types.Operator):
         except BridgeError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        return self.ask(context, orders, make_target(context.scene, armature))
+        return self.ask(context, orders, panel_target(context.scene, armature))
 
 
 CLASSES = (HMVLM_OT_generate,)

@@ -4,6 +4,7 @@
 import bpy
 
 from ..bridge import runtime
+from ..bridge.targets import make_target
 from ..core.client import ClientError
 from ..core.requests import Ask, Target
 from ..properties import target_armature
@@ -65,7 +66,6 @@ class ArmatureJobOperator(JobOperator):
 
 
 def target_now(context: bpy.types.Context) -> Target:
-    """The armature of the panel at the playhead; without one, a name that nothing has."""
-    armature = target_armature(context)
-    name = armature.name if armature is not None else ""
-    return Target(name, context.scene.name, context.scene.frame_current, fit_range=False)
+    """The armature of the panel, if there is one, at the playhead."""
+    scene = context.scene
+    return make_target(scene, target_armature(context), scene.frame_current, fit_range=False)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import bpy
 
 from ..bridge.errors import BridgeError
-from ..bridge.orders import make_target, variants
+from ..bridge.orders import panel_target, variants
 from ..core.history import HistoryError, order_from_text
 from ..core.order import Order
 from ..generate_properties import chosen_clip, generate_settings
@@ -58,7 +58,7 @@ class HMVLM_OT_rerun(WatchJob, bpy.types.Operator):
                 order.steps, (order.seed + 1) % MAX_SEED, order.finish, order.start, order.end
             )
         orders = variants(order, 1, preview=generate_settings(context).preview)
-        return self.ask(context, orders, make_target(context.scene, armature))
+        return self.ask(context, orders, panel_target(context.scene, armature))
 
 
 class HMVLM_OT_recall_prompt(ClipOperator, bpy.types.Operator):

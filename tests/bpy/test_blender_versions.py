@@ -16,7 +16,11 @@ pytestmark = pytest.mark.bpy
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKS = Path(__file__).parent / "checks"
-FILES = sorted(path.name for path in CHECKS.glob("check_*.py"))
+SLOW = "check_real_model.py"
+FILES = [
+    pytest.param(path.name, marks=pytest.mark.slow) if path.name == SLOW else path.name
+    for path in sorted(CHECKS.glob("check_*.py"))
+]
 # (bpy, Python): the two that must work, then the oldest and the newest
 VERSIONS = [
     pytest.param("4.5.15", "3.11", id="4.5"),

@@ -264,6 +264,24 @@ def test_a_backend_that_never_comes_up_ends_the_request(world):
     assert world.session.problem
 
 
+def test_a_backend_that_was_started_and_cannot_be_used_is_stopped(world, monkeypatch):
+    world.client.refuse = "No backend has written it."
+    world.session.generate(REQUEST)
+    assert world.session.owns_backend
+
+    def come_up() -> LaunchState:
+        if world.launcher.state is LaunchState.STARTING:
+            world.launcher.state = LaunchState.READY
+        return world.launcher.state
+
+    monkeypatch.setattr(world.launcher, "poll", come_up)
+    world.client.refuse = "The backend speaks protocol 2."
+    world.session.pump()
+    assert world.session.request is None
+    assert world.session.problem == "The backend speaks protocol 2."
+    assert not world.session.owns_backend
+
+
 def test_another_file_takes_the_target_away(world):
     world.ready()
     world.session.generate(REQUEST)

@@ -361,36 +361,3 @@ def test_an_armature_that_is_no_body_is_refused_with_what_to_do(extension):
         bpy.ops.hmvlm.generate()
     assert bpy.ops.hmvlm.map_bones() == {"FINISHED"}  # rows to fill in by hand
     assert len(bpy.context.scene.hmvlm.rigs[0].joints) == 22
-
-
-@pytest.mark.skipif(
-    bpy.app.version < (5, 0),
-    reason="Rigify hangs (4.5) or crashes (4.2) Blender as a module when it ends",
-)
-def test_a_generated_rigify_rig_in_fk_and_in_ik(extension, part):
-    import addon_utils
-
-    addon_utils.enable("rigify", default_set=True)
-    bpy.ops.object.armature_human_metarig_add()
-    bpy.ops.pose.rigify_generate()
-    armature = max(
-        (o for o in bpy.data.objects if o.type == "ARMATURE"), key=lambda o: len(o.data.bones)
-    )
-    rig = read_rig(armature)
-    mapping = find_mapping(rig)
-    assert mapping.family == "Rigify"
-    assert len(rig.names) > 600
-    motion = stepping_motion(seconds=3)
-    # the bones that deform the mesh follow ORG- bones, in FK and in IK
-    inner = {j: f"ORG-{b.replace('_fk', '')}" for j, b in mapping.bones.items()}
-    inner = {j: b for j, b in inner.items() if b in rig.index}
-    for ik in (False, True):
-        key(armature, motion, mapping.bones, family=mapping.family, ik_targets=ik)
-        heads = posed_heads(armature, motion.num_frames)
-        errors = direction_errors(heads, rig, inner, motion)
-        assert len(errors) == 10
-        limbs = [v for joint, v in errors.items() if "ankle" not in joint]
-        assert np.mean(limbs) < 3.0
-        assert max(planted_slides(heads, rig, inner, motion)) < 0.01
-        switch = armature.pose.bones["thigh_parent.L"]["IK_FK"]
-        assert switch == (0.0 if ik else 1.0)

@@ -13,6 +13,22 @@ import pytest
 from blender_addon.shared.motion import Motion
 
 PACKAGE = "bl_ext.user_default.hmvlm"
+_STATUS = pytest.StashKey[int]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session, exitstatus):
+    """Keep how the checks went for `pytest_unconfigure`."""
+    session.config.stash[_STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """With Rigify, Blender as a module hangs (4.5) or crashes (4.2) when it ends: do not let it."""
+    if "rigify" in sys.modules:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash.get(_STATUS, 1))
 
 
 @pytest.fixture(autouse=True)
