@@ -153,14 +153,6 @@ def test_another_file_is_opened_while_the_job_runs(runtime, armature, tmp_path):
     assert bpy.ops.hmvlm.apply_kept() == {"FINISHED"}
 
 
-def test_the_armature_is_renamed_or_its_scene_deleted(runtime, armature):
-    begin(runtime)
-    armature.name = "Hero"
-    finish(runtime)
-    assert runtime.peek().kept is not None
-    assert armature.animation_data is None
-
-
 def test_what_blender_raises_loses_no_motion(runtime, armature, part, monkeypatch):
     def refuse(*_args, **_options):
         raise RuntimeError("out of keys")
