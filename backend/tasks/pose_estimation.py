@@ -33,10 +33,11 @@ Progress = Callable[[float, str], None]
 class PoseResult:
     """motion: the pose as one frame, Y up, upright, standing on the ground at the origin; who looks
     into the camera faces +Z. camera: (3, 3) world to camera axes (x right, y down, z away), and
-    root_camera: (3,) axis-angle of the pelvis in these. landmarks: what BlazePose found, pixels of
-    the picture; joints_image: (22, 2) pixels, the pose's joints. error_pixels: mean distance of the
-    pose's landmarks from BlazePose's, weighed by visibility. codes: (P,). alpha: (E,). fitted: the
-    pose (B = 1) before and after the refine step, in camera axes.
+    root_camera: (3,) axis-angle of the pelvis in these. landmarks: what BlazePose found, in the
+    picture and in its mirror image, pixels of the picture; joints_image: (22, 2) pixels, the pose's
+    joints. error_pixels: mean distance of the pose's landmarks from BlazePose's, weighed by
+    visibility. codes: (P,). alpha: (E,). fitted: the pose (B = 1) before and after the refine step,
+    in camera axes.
     """
 
     motion: Motion
@@ -68,7 +69,7 @@ def pose_estimation(
     alpha = model.pose_alpha()
     on_progress(0.05, "Looking for the person")
     picture = as_picture(params.image)
-    landmarks = estimate_landmarks(picture, params.box, networks)
+    landmarks = estimate_landmarks(picture, params.box, networks, both_ways=True)
     centre, half = person_square(landmarks.image[:, :2], landmarks.visibility, picture.size)
     image, visibility, world = _tensors(landmarks, centre, half)
     if is_cancelled():
