@@ -10,7 +10,7 @@ from torch import Tensor
 
 from blender_addon.shared.motion import Motion
 
-from ..errors import Cancelled
+from ..errors import Cancelled, InvalidInput
 from ..model.decoding import SamplingOptions
 from ..model.hmvlm import Hmvlm
 from ..model.loading import vision_tower
@@ -25,6 +25,8 @@ from ..vision.landmarks import Landmarks, as_picture, estimate_landmarks
 from ..vision.person_square import person_square, to_square
 from ..vision.pose_fitting import FittedPoses, above_ground, fit_poses
 from .requests import PoseParams, validate_pose
+
+_UPSIDE_DOWN = np.radians(135.0)
 
 Progress = Callable[[float, str], None]
 
@@ -70,6 +72,11 @@ def pose_estimation(
     on_progress(0.05, "Looking for the person")
     picture = as_picture(params.image)
     landmarks = estimate_landmarks(picture, params.box, networks, both_ways=True)
+    if abs(landmarks.square.angle) > _UPSIDE_DOWN:
+        raise InvalidInput(
+            "The person is upside down in the picture, which no pose was learned for. Turn the "
+            "picture by 180 degrees."
+        )
     centre, half = person_square(landmarks.image[:, :2], landmarks.visibility, picture.size)
     image, visibility, world = _tensors(landmarks, centre, half)
     if is_cancelled():
