@@ -80,11 +80,10 @@ def read_shot(
 ) -> Reading:
     """One picture, as `hmvlm pose` reads it, against its truth; only BlazePose without a model."""
     try:
-        if model is None:
-            landmarks, made = estimate_landmarks(path, networks=networks), None
-        else:
+        # the raw landmarks are BlazePose's own; the model is given the mean of two looks
+        landmarks, made = estimate_landmarks(path, networks=networks), None
+        if model is not None:
             made = pose_estimation(model, PoseParams(str(path), samples=samples), networks)
-            landmarks = made.landmarks
     except InvalidInput:  # nobody was found
         return Reading()
     raw = _errors(landmarks.world, shot)

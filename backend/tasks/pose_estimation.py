@@ -10,7 +10,7 @@ from torch import Tensor
 
 from blender_addon.shared.motion import Motion
 
-from ..errors import Cancelled
+from ..errors import Cancelled, InvalidInput
 from ..model.decoding import SamplingOptions
 from ..model.hmvlm import Hmvlm
 from ..model.loading import vision_tower
@@ -26,6 +26,8 @@ from ..vision.person_square import person_square, to_square
 from ..vision.pose_fitting import FittedPoses, above_ground, fit_poses
 from .requests import PoseParams, validate_pose
 
+_UPSIDE_DOWN = np.radians(135.0)
+
 Progress = Callable[[float, str], None]
 
 
@@ -33,10 +35,11 @@ Progress = Callable[[float, str], None]
 class PoseResult:
     """motion: the pose as one frame, Y up, upright, standing on the ground at the origin; who looks
     into the camera faces +Z. camera: (3, 3) world to camera axes (x right, y down, z away), and
-    root_camera: (3,) axis-angle of the pelvis in these. landmarks: what BlazePose found, pixels of
-    the picture; joints_image: (22, 2) pixels, the pose's joints. error_pixels: mean distance of the
-    pose's landmarks from BlazePose's, weighed by visibility. codes: (P,). alpha: (E,). fitted: the
-    pose (B = 1) before and after the refine step, in camera axes.
+    root_camera: (3,) axis-angle of the pelvis in these. landmarks: what BlazePose found, in the
+    picture and in its mirror image, pixels of the picture; joints_image: (22, 2) pixels, the pose's
+    joints. error_pixels: mean distance of the pose's landmarks from BlazePose's, weighed by
+    visibility. codes: (P,). alpha: (E,). fitted: the pose (B = 1) before and after the refine step,
+    in camera axes.
     """
 
     motion: Motion
@@ -68,7 +71,12 @@ def pose_estimation(
     alpha = model.pose_alpha()
     on_progress(0.05, "Looking for the person")
     picture = as_picture(params.image)
-    landmarks = estimate_landmarks(picture, params.box, networks)
+    landmarks = estimate_landmarks(picture, params.box, networks, both_ways=True)
+    if abs(landmarks.square.angle) > _UPSIDE_DOWN:
+        raise InvalidInput(
+            "The person is upside down in the picture, which no pose was learned for. Turn the "
+            "picture by 180 degrees."
+        )
     centre, half = person_square(landmarks.image[:, :2], landmarks.visibility, picture.size)
     image, visibility, world = _tensors(landmarks, centre, half)
     if is_cancelled():

@@ -18,6 +18,7 @@ from .crops import Square, cut
 from .detector import BODY_CIRCLE, HIPS, Person
 from .images import Picture, picture_of, read_picture
 from .people import Box, check_box, find_person
+from .skeleton33 import MIRROR_LANDMARKS
 
 NUM_LANDMARKS = 33
 CROP_SIDE = 256
@@ -26,6 +27,7 @@ _MARGIN = 1.25
 _MIN_SIDE = 4.0
 _REFINE_WINDOW = 7
 _REFINE_MIN_CONFIDENCE = 0.5
+_MOST_APART = 0.08  # of the crop's side; sides mixed up are farther apart
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,14 @@ def estimate_landmarks(
     image: str | Path | np.ndarray | Picture,
     box: Box | None = None,
     networks: BlazePose | None = None,
+    both_ways: bool = False,
 ) -> Landmarks:
     """Landmarks of the largest person in a picture, or of the one in a box.
 
     image: a file, an array (height, width, 3), or a picture read before. box: left, top, right,
-    bottom in pixels of the upright picture. networks: loaded for this call when None. Raises
-    InvalidInput when the picture cannot be read or shows nobody there, AssetError when BlazePose
-    cannot be had.
+    bottom in pixels of the upright picture. networks: loaded for this call when None. both_ways:
+    see `seen_both_ways`; it takes one more look. Raises InvalidInput when the picture cannot be
+    read or shows nobody there, AssetError when BlazePose cannot be had.
     """
     picture = as_picture(image)
     networks = networks or BlazePose()
@@ -82,6 +85,8 @@ def estimate_landmarks(
             "What looked like a person in the picture shows no pose that can be read. Give a "
             "picture with more of the body in it."
         )
+    if both_ways:
+        landmarks = seen_both_ways(picture.pixels, landmarks, networks)
     return in_users_pixels(landmarks, picture)
 
 
@@ -132,6 +137,39 @@ def landmarks_of(
             break
         square = found.square
     return best
+
+
+def seen_both_ways(pixels: np.ndarray, found: Landmarks, networks: BlazePose) -> Landmarks:
+    """The mean of `found` in a picture (height, width, 3) and of what the network sees in the
+    picture's mirror image, where it errs in other ways.
+
+    `found` as it is where nobody is seen in the mirror, or somebody quite different.
+    """
+    width = pixels.shape[1]
+    there = _mirrored_square(found.square, width)
+    other = landmarks_of(pixels[:, ::-1], there, networks, LandmarkSettings(rounds=0))
+    if other is None:
+        return found
+    order = list(MIRROR_LANDMARKS)
+    image, world = other.image[order], other.world[order]
+    image[:, 0], world[:, 0] = width - image[:, 0], -world[:, 0]
+    apart = np.linalg.norm(image[:, :2] - found.image[:, :2], axis=1).mean()
+    if apart > _MOST_APART * found.square.side:
+        return found
+    return Landmarks(
+        image=(found.image + image) / 2,
+        world=(found.world + world) / 2,
+        visibility=(found.visibility + other.visibility[order]) / 2,
+        presence=(found.presence + other.presence[order]) / 2,
+        score=found.score,
+        square=found.square,
+    )
+
+
+def _mirrored_square(square: Square, width: int) -> Square:
+    return Square(
+        np.array([width - square.centre[0], square.centre[1]]), square.side, -square.angle
+    )
 
 
 def in_users_pixels(landmarks: Landmarks, picture: Picture) -> Landmarks:

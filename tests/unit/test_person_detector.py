@@ -9,7 +9,7 @@ from backend.vision.anchors import anchor_centres
 from backend.vision.blazepose import RawLandmarks
 from backend.vision.crops import Square, around, cut
 from backend.vision.detector import Person, decode, detect, iou, suppress
-from backend.vision.landmarks import aligned_square, landmarks_of, refine
+from backend.vision.landmarks import aligned_square, landmarks_of, refine, seen_both_ways
 from backend.vision.people import check_box, largest, within
 
 
@@ -204,6 +204,40 @@ class MadeUp:
 
 
 PIXELS = np.zeros((100, 100, 3), np.uint8)
+
+
+class Leaning(MadeUp):
+    """Sees everything on the middle line, but the nose too far to the left by `wrong` pixels of
+    the crop, and the left shoulder nearer than the right."""
+
+    def __init__(self, wrong: float, scores):
+        super().__init__((128, 128), (128, 128 - 256 / 2.5), scores)
+        self.wrong = wrong
+
+    def landmarks(self, crop: np.ndarray) -> RawLandmarks:
+        raw = super().landmarks(crop)
+        raw.image[:33, :2] = 128
+        raw.image[0, 0] = 128 - self.wrong
+        raw.world[11] = [0.2, -0.5, -0.1]
+        raw.world[12] = [-0.2, -0.5, 0.1]
+        raw.world[0] = [-0.03, -0.7, 0]
+        return raw
+
+
+def test_two_looks_err_in_opposite_ways():
+    network, square = Leaning(25.6, [0.9]), Square(np.array([40.0, 50.0]), 80.0, 0.4)
+    once = landmarks_of(PIXELS, square, network)
+    twice = seen_both_ways(PIXELS, once, network)
+    assert np.linalg.norm(once.image[0, :2] - [40, 50]) == pytest.approx(8)
+    assert twice.image[0, :2] == pytest.approx([40, 50])
+    # three centimetres to one side are gone, the body's own lean is left
+    assert abs(twice.world[0, 0]) == pytest.approx(0.7 * np.sin(0.4))
+    # her own left stays on her left, and what one look has nearer the other has farther
+    assert twice.world[11, 2] == pytest.approx(0)
+    for score, wrong in (([0.9, 0.1], 25.6), ([0.9], 256.0 * 33 * 0.05)):
+        network = Leaning(wrong, score)
+        once = landmarks_of(PIXELS, square, network)
+        assert seen_both_ways(PIXELS, once, network) is once
 
 
 def test_a_crop_that_stays_is_taken_once():

@@ -55,7 +55,8 @@ def found(person: LandmarkBatch, monkeypatch: pytest.MonkeyPatch) -> list:
     """Every box that landmarks were asked for."""
     boxes: list = []
 
-    def estimate(picture: Picture, box: object, networks: object) -> Landmarks:
+    def estimate(picture: Picture, box: object, networks: object, both_ways: bool) -> Landmarks:
+        assert both_ways
         boxes.append(box)
         return _landmarks(person)
 

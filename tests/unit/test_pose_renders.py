@@ -117,7 +117,8 @@ def test_the_models_pose_is_measured_before_and_after_refine(monkeypatch) -> Non
         turned=SimpleNamespace(rotations=turned),
         final=SimpleNamespace(rotations=rotations, landmarks=lambda: truth),
     )
-    made = SimpleNamespace(landmarks=_landmarks(shot), fitted=fitted, joints_image=None)
+    made = SimpleNamespace(fitted=fitted, joints_image=None)
+    monkeypatch.setattr(renders, "estimate_landmarks", lambda path, networks: _landmarks(shot))
     monkeypatch.setattr(renders, "pose_estimation", lambda *_: made)
     reading = read_shot(Path("p.png"), shot, None, object(), 1)  # pyright: ignore[reportArgumentType]
     assert reading.decoded is not None
@@ -132,8 +133,9 @@ def test_the_models_pose_is_measured_before_and_after_refine(monkeypatch) -> Non
 def test_a_real_model_is_read_through_the_pose_path(kept, monkeypatch) -> None:
     shots, folder = kept
     monkeypatch.setattr(
-        "backend.tasks.pose_estimation.estimate_landmarks", lambda *_: _landmarks(shots[0])
+        "backend.tasks.pose_estimation.estimate_landmarks", lambda *_, **__: _landmarks(shots[0])
     )
+    monkeypatch.setattr(renders, "estimate_landmarks", lambda path, networks: _landmarks(shots[0]))
     path = folder / picture_name(0)
     reading = read_shot(path, shots[0], None, tiny_pose_model(), 2)  # pyright: ignore[reportArgumentType]
     assert reading.decoded is not None
