@@ -2,7 +2,9 @@
 """Runs inside the windowed Blender: sets the scene, then tells the test what happens there.
 
 argv: the folder shared with the test, the extension's zip, the backend's Python, its options.
-The test writes a word into `order`; the state goes to `state.json` five times a second.
+The test writes a word into `order`; the state goes to `state.json` five times a second. Lines of
+Python that begin with `run` are executed here, and what they leave in `answer` goes to
+`answer.json`.
 """
 
 import json
@@ -11,6 +13,8 @@ import sys
 from pathlib import Path
 
 import bpy
+
+from tests.gui import recorder
 
 folder, zip_path, backend_python, backend_options = sys.argv[1:5]
 FOLDER = Path(folder)
@@ -28,6 +32,8 @@ def set_up() -> None:
     chosen.connection_file = str(FOLDER / "connection.json")
     chosen.arguments = backend_options
     bpy.context.preferences.view.show_splash = False
+    # without a window manager a second window is hard to reach
+    bpy.context.preferences.view.filebrowser_display_type = "SCREEN"
     for thing in list(bpy.data.objects):
         bpy.data.objects.remove(thing)
     window = bpy.context.window_manager.windows[0]
@@ -52,8 +58,25 @@ def colour_buttons(colour) -> None:
     bpy.context.preferences.themes[0].user_interface.wcol_tool.inner = colour
 
 
-def obey(order: str, plain: list) -> None:
+def run(lines: str, names: dict) -> None:
+    """Execute lines of Python; whatever is left in `answer` is the answer."""
+    names["answer"] = None
+    try:
+        exec(lines, names)
+        told = {"answer": names["answer"]}
+    except Exception as error:
+        told = {"error": f"{type(error).__name__}: {error}"}
+    draft = FOLDER / "answer.draft"
+    draft.write_text(json.dumps(told))
+    draft.replace(FOLDER / "answer.json")
+
+
+def obey(order: str, memory: dict) -> None:
     """Do what the test cannot do with a mouse."""
+    if order.startswith("run\n"):
+        run(order.removeprefix("run\n"), memory["names"])
+        return
+    plain = memory["plain"]
     area = view(bpy.context.window_manager.windows[0])
     if order == "colour":
         colour_buttons(MAGENTA)
@@ -67,7 +90,7 @@ def obey(order: str, plain: list) -> None:
             bpy.ops.view3d.view_axis(type="FRONT")
             bpy.ops.view3d.view_selected()
     elif order.startswith("panels "):
-        show_panel(order.split()[1])
+        show_panels(order.split()[1:])
     elif order == "install":
         window = bpy.context.window_manager.windows[0]
         with bpy.context.temp_override(window=window, area=area, region=sidebar(area)):
@@ -79,19 +102,18 @@ def obey(order: str, plain: list) -> None:
     area.tag_redraw()
 
 
-def show_panel(name: str) -> None:
-    """Of our panels only those that belong to `name`, so that it fits on the screen."""
+def show_panels(names: list[str]) -> None:
+    """Of our panels only these, and open, so that they fit on the screen."""
     # no path of this computer in a picture
     os.environ["HMVLM_PYTHON"] = backend_python
     bpy.context.preferences.addons[PACKAGE].preferences.backend_path = ""
     panels = bpy.types.Panel.__subclasses__()
     ours = [cls for cls in panels if cls.__module__.startswith(PACKAGE)]
-    shown = {"backend": ("backend", "setup")}.get(name, (name,))
     for cls in ours:
         if cls.is_registered:
             bpy.utils.unregister_class(cls)
     for cls in ours:
-        if cls.__name__.removeprefix("HMVLM_PT_") in shown:
+        if cls.__name__.removeprefix("HMVLM_PT_") in names:
             cls.bl_options = set()  # open
             bpy.utils.register_class(cls)
 
@@ -132,11 +154,13 @@ def watch(memory: dict) -> float:
         inner = bpy.context.preferences.themes[0].user_interface.wcol_tool.inner
         memory["plain"] = list(inner)
         set_up()
+        watched = recorder.attach(PACKAGE)
+        memory["names"] = {"bpy": bpy, "recorder": watched, "PACKAGE": PACKAGE, "FOLDER": FOLDER}
     order = FOLDER / "order"
     if order.exists():
         text = order.read_text()
         order.unlink()
-        obey(text, memory["plain"])
+        obey(text, memory)
     draft = FOLDER / "state.draft"
     draft.write_text(json.dumps(state()))
     draft.replace(FOLDER / "state.json")

@@ -13,14 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-# the fixtures and the window of the panel's own test
-from test_window import (  # noqa: F401
-    FAKE,
-    Window,
-    open_window,
-    tool,
-    zip_path,
-)
+from window import FAKE, Window
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(1200)]
 
@@ -54,13 +47,13 @@ def picture(window: Window, name: str, whole: bool = False) -> None:
     assert path.stat().st_size < MAX_BYTES
 
 
-def test_the_backend_panel(open_window):  # noqa: F811
+def test_the_backend_panel(open_window):
     window = open_window(FAKE)
     window.order("panels main")
     picture(window, "text-to-motion")
     window.order("panels rig")
     picture(window, "rig")
-    window.order("panels backend")
+    window.order("panels backend setup")
     picture(window, "backend-stopped")
 
     # from the top: Start Backend, Doctor, then the set-up's

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Inside the windowed Blender: which buttons the panels draw, which operators run, how long it takes.
+
+Blender looks `draw`, `execute` and the like up on the class whenever it calls them, so that they
+can be replaced after the add-on was switched on.
+"""
+
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import bpy
+
+CONTAINERS = ("row", "column", "box", "split", "grid_flow", "column_flow", "menu_pie")
+BUTTONS = ("operator", "operator_menu_enum")
+HEARTBEAT_S = 0.005
+
+
+@dataclass(frozen=True)
+class Place:
+    """A call in a panel's code that draws a button: the module, the line, the operator."""
+
+    module: str
+    line: int
+    operator: str
+
+
+@dataclass
+class Recorder:
+    """What was seen so far. lit: the place, and which of its buttons, that is drawn in red."""
+
+    drawn: set[Place] = field(default_factory=set)
+    ran: list[str] = field(default_factory=list)
+    lit: tuple[Place, int] | None = None
+    lit_draws: int = 0
+    _count: Counter = field(default_factory=Counter)
+    depth: int = 0
+    own_s: float = 0.0
+    slowest: dict[str, float] = field(default_factory=dict)
+    beats: list[tuple[float, float, float, bool]] = field(default_factory=list)
+    idle_at: float = 0.0
+
+    # --- buttons ------------------------------------------------------------------------------
+
+    def begin_panel(self) -> None:
+        self._count.clear()
+
+    def button(self, place: Place) -> bool:
+        """Note a button; whether it is the one to be drawn in red."""
+        self.drawn.add(place)
+        self._count[place] += 1
+        lit = self.lit == (place, self._count[place] - 1)
+        self.lit_draws += lit
+        return lit
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def timed(self, name: str, function: Any, *arguments: Any) -> Any:
+        """Call it; the time of calls inside of others counts once."""
+        self.depth += 1
+        begin = time.perf_counter()
+        try:
+            return function(*arguments)
+        finally:
+            self.depth -= 1
+            if self.depth == 0:
+                took = time.perf_counter() - begin
+                self.own_s += took
+                self.slowest[name] = max(took, self.slowest.get(name, 0.0))
+
+
+class Layout:
+    """A UILayout that notes the buttons that are put into it."""
+
+    def __init__(self, layout: Any, recorder: Recorder) -> None:
+        object.__setattr__(self, "_layout", layout)
+        object.__setattr__(self, "_recorder", recorder)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._layout, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._layout, name)
+        if name in CONTAINERS:
+            return lambda *a, **k: Layout(value(*a, **k), self._recorder)
+        if name in BUTTONS:
+            return lambda operator, *a, **k: self._button(value, operator, a, k)
+        return value
+
+    def _button(self, put: Any, operator: str, a: tuple, k: dict) -> Any:
+        caller = sys._getframe(2)  # beyond the lambda
+        module = caller.f_globals["__name__"].rpartition(".")[2]
+        place = Place(module, caller.f_lineno, operator.removeprefix("hmvlm."))
+        if not self._recorder.button(place):
+            return put(operator, *a, **k)
+        before, self._layout.alert = self._layout.alert, True
+        try:
+            return put(operator, *a, **{name: v for name, v in k.items() if name != "emboss"})
+        finally:
+            self._layout.alert = before
+
+
+class Panel:
+    """A panel whose layout is noted."""
+
+    def __init__(self, panel: Any, recorder: Recorder) -> None:
+        self._panel = panel
+        self.layout = Layout(panel.layout, recorder)
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(type(self._panel), name)
+        return value.__get__(self) if callable(value) else value
+
+
+def attach(package: str) -> Recorder:
+    """Watch the add-on that is switched on under this name."""
+    recorder = Recorder()
+
+    def ours(kind: Any) -> list[Any]:
+        return [cls for cls in kind.__subclasses__() if cls.__module__.startswith(package)]
+
+    for cls in ours(bpy.types.Panel):
+        _watch_panel(cls, recorder)
+    for cls in ours(bpy.types.UIList):
+        _watch_list(cls, recorder)
+    for cls in ours(bpy.types.Operator):
+        for name in ("invoke", "execute", "modal"):
+            if hasattr(cls, name):
+                _watch_operator(cls, name, recorder)
+    for name in ("runtime", "setup"):
+        module = sys.modules[f"{package}.bridge.{name}"]
+        _watch_timer(module, f"{name}.tick", recorder)
+    overlay = sys.modules[f"{package}.bridge.photo_overlay"]
+    overlay.unregister()  # Blender has the function itself
+    draw = overlay.draw
+    overlay.draw = lambda: recorder.timed("photo_overlay.draw", draw)
+    overlay.register()
+
+    session = sys.modules[f"{package}.bridge.runtime"].peek
+    last = [time.perf_counter()]
+
+    def beat() -> float:
+        """One turn of the event loop; own_s is ours of the time since the one before."""
+        now, known = time.perf_counter(), session()
+        busy = known is not None and known.request is not None
+        if recorder.beats and recorder.beats[-1][3] and not busy:
+            recorder.idle_at = time.monotonic()
+        recorder.beats.append((now, now - last[0], recorder.own_s, busy))
+        last[0], recorder.own_s = now, 0.0
+        return HEARTBEAT_S
+
+    bpy.app.timers.register(beat, persistent=True)
+    return recorder
+
+
+def _watch_panel(cls: Any, recorder: Recorder) -> None:
+    before = cls.draw
+
+    def draw(self: Any, context: Any) -> None:  # Blender counts the arguments
+        recorder.begin_panel()
+        recorder.timed(f"{cls.__name__}.draw", before, Panel(self, recorder), context)
+
+    cls.draw = draw
+
+
+def _watch_list(cls: Any, recorder: Recorder) -> None:
+    before = cls.draw_item
+
+    def draw_item(self, context, layout, data, item, icon, active_data, active_property):  # noqa: ANN
+        return before(
+            self, context, Layout(layout, recorder), data, item, icon, active_data, active_property
+        )
+
+    def draw_at(self, context, layout, data, item, icon, active_data, active_property, index=0):  # noqa: ANN
+        return before(
+            self,
+            context,
+            Layout(layout, recorder),
+            data,
+            item,
+            icon,
+            active_data,
+            active_property,
+            index,
+        )
+
+    cls.draw_item = draw_at if before.__code__.co_argcount == 9 else draw_item
+
+
+def _watch_operator(cls: Any, name: str, recorder: Recorder) -> None:
+    before = getattr(cls, name)
+    operator = cls.bl_idname.removeprefix("hmvlm.")
+
+    def run(self: Any, *arguments: Any) -> set[str]:
+        if name != "modal":
+            recorder.ran.append(f"{operator}.{name}")
+        return recorder.timed(f"{operator}.{name}", before, self, *arguments)
+
+    setattr(cls, name, run)
+
+
+def _watch_timer(module: Any, name: str, recorder: Recorder) -> None:
+    before = module.tick
+
+    def tick() -> float | None:
+        return recorder.timed(name, before)
+
+    module.tick = tick
