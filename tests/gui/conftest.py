@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -49,10 +48,7 @@ def open_window(tool, zip_path, tmp_path) -> Iterator[Callable[[str], Window]]:
     def open_one(options: str) -> Window:
         window = Window(tmp_path, tool, zip_path, options)
         opened.append(window)
-        window.wait(lambda s: s["armature"] and s["sidebar"][2] > 100)
-        time.sleep(5.0)  # until the sidebar is drawn
-        window.open_tab()
-        return window
+        return window.ready()
 
     yield open_one
     for window in opened:

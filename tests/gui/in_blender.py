@@ -10,6 +10,7 @@ Python that begin with `run` are executed here, and what they leave in `answer` 
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import bpy
@@ -19,6 +20,7 @@ from tests.gui import recorder
 folder, zip_path, backend_python, backend_options = sys.argv[1:5]
 FOLDER = Path(folder)
 PACKAGE = "bl_ext.user_default.hmvlm"
+ORDER_S, STATE_S = 0.05, 0.2
 MAGENTA = (1.0, 0.0, 1.0, 1.0)
 
 
@@ -51,6 +53,12 @@ def view(window):
 
 def sidebar(area):
     return next(r for r in area.regions if r.type == "UI")
+
+
+def in_sidebar():
+    """For operators that are called from here as a button calls them."""
+    window = bpy.context.window_manager.windows[0]
+    return bpy.context.temp_override(window=window, area=view(window), region=sidebar(view(window)))
 
 
 def colour_buttons(colour) -> None:
@@ -107,14 +115,16 @@ def show_panels(names: list[str]) -> None:
     # no path of this computer in a picture
     os.environ["HMVLM_PYTHON"] = backend_python
     bpy.context.preferences.addons[PACKAGE].preferences.backend_path = ""
-    panels = bpy.types.Panel.__subclasses__()
-    ours = [cls for cls in panels if cls.__module__.startswith(PACKAGE)]
+    classes = sys.modules[f"{PACKAGE}.registration"].CLASSES
+    ours = [cls for cls in classes if issubclass(cls, bpy.types.Panel)]
     for cls in ours:
         if cls.is_registered:
             bpy.utils.unregister_class(cls)
     for cls in ours:
         if cls.__name__.removeprefix("HMVLM_PT_") in names:
-            cls.bl_options = set()  # open
+            if "DEFAULT_CLOSED" in getattr(cls, "bl_options", ()):
+                cls.bl_options = set()
+                cls.bl_idname += "_open"  # how a panel was is remembered by this name
             bpy.utils.register_class(cls)
 
 
@@ -155,16 +165,25 @@ def watch(memory: dict) -> float:
         memory["plain"] = list(inner)
         set_up()
         watched = recorder.attach(PACKAGE)
-        memory["names"] = {"bpy": bpy, "recorder": watched, "PACKAGE": PACKAGE, "FOLDER": FOLDER}
+        memory["names"] = {
+            "bpy": bpy,
+            "recorder": watched,
+            "window": lambda: bpy.context.window_manager.windows[0],
+            "session": sys.modules[f"{PACKAGE}.bridge.runtime"].peek,
+            "setup": sys.modules[f"{PACKAGE}.bridge.setup"],
+            "in_sidebar": in_sidebar,
+        }
     order = FOLDER / "order"
     if order.exists():
         text = order.read_text()
         order.unlink()
         obey(text, memory)
-    draft = FOLDER / "state.draft"
-    draft.write_text(json.dumps(state()))
-    draft.replace(FOLDER / "state.json")
-    return 0.2
+    if time.monotonic() >= memory.get("next", 0.0):
+        memory["next"] = time.monotonic() + STATE_S
+        draft = FOLDER / "state.draft"
+        draft.write_text(json.dumps(state()))
+        draft.replace(FOLDER / "state.json")
+    return ORDER_S
 
 
 seen: dict = {}

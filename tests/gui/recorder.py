@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Inside the windowed Blender: which buttons the panels draw, which operators run, how long it takes.
+"""Inside the windowed Blender: which buttons are drawn, which operators run, how long it takes.
 
 Blender looks `draw`, `execute` and the like up on the class whenever it calls them, so that they
 can be replaced after the add-on was switched on.
@@ -16,6 +16,7 @@ import bpy
 CONTAINERS = ("row", "column", "box", "split", "grid_flow", "column_flow", "menu_pie")
 BUTTONS = ("operator", "operator_menu_enum")
 HEARTBEAT_S = 0.005
+AFTER = 20  # turns of the event loop after a job that still count as its own
 
 
 @dataclass(frozen=True)
@@ -27,19 +28,35 @@ class Place:
     operator: str
 
 
+@dataclass(frozen=True)
+class Beat:
+    """One turn of Blender's event loop: seconds since the one before, and of these ours.
+
+    own: on the clock, with what other programs took meanwhile; computed: on the processor alone.
+    """
+
+    gap: float
+    own: float
+    computed: float
+    busy: bool
+
+
 @dataclass
 class Recorder:
-    """What was seen so far. lit: the place, and which of its buttons, that is drawn in red."""
+    """What was seen so far. lit: the place, and which of its buttons, that is drawn in red.
+
+    own_s: on the clock and on the processor, since the last turn of the event loop; idle_at: when
+    the last job ended, by time.monotonic.
+    """
 
     drawn: set[Place] = field(default_factory=set)
     ran: list[str] = field(default_factory=list)
     lit: tuple[Place, int] | None = None
-    lit_draws: int = 0
     _count: Counter = field(default_factory=Counter)
     depth: int = 0
-    own_s: float = 0.0
+    own_s: tuple[float, float] = (0.0, 0.0)
     slowest: dict[str, float] = field(default_factory=dict)
-    beats: list[tuple[float, float, float, bool]] = field(default_factory=list)
+    beats: list[Beat] = field(default_factory=list)
     idle_at: float = 0.0
 
     # --- buttons ------------------------------------------------------------------------------
@@ -51,23 +68,39 @@ class Recorder:
         """Note a button; whether it is the one to be drawn in red."""
         self.drawn.add(place)
         self._count[place] += 1
-        lit = self.lit == (place, self._count[place] - 1)
-        self.lit_draws += lit
-        return lit
+        return self.lit == (place, self._count[place] - 1)
+
+    def begun(self, operator: str) -> int:
+        """How often it was invoked or executed."""
+        return sum(name.partition(".")[0] == operator for name in self.ran)
 
     # --- time ---------------------------------------------------------------------------------
+
+    def forget_beats(self) -> None:
+        """Begin to measure."""
+        self.beats.clear()
+        self.slowest.clear()
+
+    def beats_at_work(self) -> list[tuple[float, float, float]]:
+        """(gap, own, computed) of every turn while a job ran, and of the keying after it."""
+        return [
+            (beat.gap, beat.own, beat.computed)
+            for i, beat in enumerate(self.beats)
+            if any(near.busy for near in self.beats[max(0, i - AFTER) : i + 1])
+        ]
 
     def timed(self, name: str, function: Any, *arguments: Any) -> Any:
         """Call it; the time of calls inside of others counts once."""
         self.depth += 1
-        begin = time.perf_counter()
+        begin, begin_computed = time.perf_counter(), time.thread_time()
         try:
             return function(*arguments)
         finally:
             self.depth -= 1
             if self.depth == 0:
                 took = time.perf_counter() - begin
-                self.own_s += took
+                computed = time.thread_time() - begin_computed
+                self.own_s = self.own_s[0] + took, self.own_s[1] + computed
                 self.slowest[name] = max(took, self.slowest.get(name, 0.0))
 
 
@@ -142,13 +175,13 @@ def attach(package: str) -> Recorder:
     last = [time.perf_counter()]
 
     def beat() -> float:
-        """One turn of the event loop; own_s is ours of the time since the one before."""
+        """Called at every turn of the event loop."""
         now, known = time.perf_counter(), session()
         busy = known is not None and known.request is not None
-        if recorder.beats and recorder.beats[-1][3] and not busy:
+        if recorder.beats and recorder.beats[-1].busy and not busy:
             recorder.idle_at = time.monotonic()
-        recorder.beats.append((now, now - last[0], recorder.own_s, busy))
-        last[0], recorder.own_s = now, 0.0
+        recorder.beats.append(Beat(now - last[0], *recorder.own_s, busy))
+        last[0], recorder.own_s = now, (0.0, 0.0)
         return HEARTBEAT_S
 
     bpy.app.timers.register(beat, persistent=True)
@@ -168,12 +201,12 @@ def _watch_panel(cls: Any, recorder: Recorder) -> None:
 def _watch_list(cls: Any, recorder: Recorder) -> None:
     before = cls.draw_item
 
-    def draw_item(self, context, layout, data, item, icon, active_data, active_property):  # noqa: ANN
+    def draw_item(self, context, layout, data, item, icon, active_data, active_property):
         return before(
             self, context, Layout(layout, recorder), data, item, icon, active_data, active_property
         )
 
-    def draw_at(self, context, layout, data, item, icon, active_data, active_property, index=0):  # noqa: ANN
+    def draw_at(self, context, layout, data, item, icon, active_data, active_property, index=0):
         return before(
             self,
             context,
@@ -193,12 +226,18 @@ def _watch_operator(cls: Any, name: str, recorder: Recorder) -> None:
     before = getattr(cls, name)
     operator = cls.bl_idname.removeprefix("hmvlm.")
 
-    def run(self: Any, *arguments: Any) -> set[str]:
+    def run(*arguments: Any) -> set[str]:
         if name != "modal":
             recorder.ran.append(f"{operator}.{name}")
-        return recorder.timed(f"{operator}.{name}", before, self, *arguments)
+        return recorder.timed(f"{operator}.{name}", before, *arguments)
 
-    setattr(cls, name, run)
+    def execute(self: Any, context: Any) -> set[str]:  # Blender counts the arguments
+        return run(self, context)
+
+    def with_event(self: Any, context: Any, event: Any) -> set[str]:
+        return run(self, context, event)
+
+    setattr(cls, name, execute if name == "execute" else with_event)
 
 
 def _watch_timer(module: Any, name: str, recorder: Recorder) -> None:

@@ -42,6 +42,7 @@ class Window:
             "LIBGL_ALWAYS_SOFTWARE": "1",
             "BLENDER_USER_RESOURCES": str(folder / "blender"),
             "PYTHONPATH": str(ROOT),
+            "XDG_DATA_HOME": "/home/animator/.local/share",  # is seen in pictures
         }
         self._log = open(folder / "blender.log", "wb")  # noqa: SIM115
         script = Path(__file__).with_name("in_blender.py")
@@ -92,7 +93,7 @@ class Window:
         draft = self.folder / "order.draft"
         draft.write_text(f"run\n{lines}")
         draft.replace(self.folder / "order")
-        deadline = time.monotonic() + LIMIT_S
+        deadline = time.monotonic() + LIMIT_S / 6
         while not told.exists():
             assert self.process.poll() is None, "Blender is gone"
             assert time.monotonic() < deadline, lines
@@ -110,17 +111,24 @@ class Window:
         self.mouse("mousemove", x + 2, y)  # a button has to be under the pointer before the click
         self.mouse("click", 1)
 
-    def shoot(self, name: str) -> np.ndarray:
+    def look(self) -> np.ndarray:
         """(height, width, 3) what the screen shows now."""
-        path = self.folder / f"{name}.png"
+        path = self.folder / "look.bmp"  # not compressed: fast
         subprocess.run(
             ["import", "-window", "root", str(path)], env=self.environment, check=True, timeout=60
         )
+        return np.asarray(Image.open(path).convert("RGB")).astype(int)
+
+    def shoot(self, name: str) -> np.ndarray:
+        """What the screen shows now, also kept as a picture of this name."""
+        pixels = self.look()
+        path = self.folder / f"{name}.png"
+        Image.fromarray(pixels.astype("uint8")).save(path)
         keep = os.environ.get("HMVLM_SHOTS")
         if keep:
             Path(keep).mkdir(parents=True, exist_ok=True)
             shutil.copy(path, Path(keep) / path.name)
-        return np.asarray(Image.open(path).convert("RGB")).astype(int)
+        return pixels
 
     def buttons(self) -> list[tuple[int, int, int]]:
         """(x, y, height) of the operator buttons in the sidebar, from the top, by their colour."""
@@ -130,7 +138,7 @@ class Window:
         deadline, runs = time.monotonic() + LIMIT_S, []
         while not runs:  # until the window is drawn anew
             assert time.monotonic() < deadline, "no button in the sidebar"
-            column = self.shoot("buttons")[:, x]
+            column = self.look()[:, x]
             inside = (column[:, 0] > 120) & (column[:, 2] > 120) & (column[:, 1] < 80)
             edges = np.flatnonzero(np.diff(np.concatenate([[0], inside.astype(int), [0]])))
             runs = [(a, b) for a, b in edges.reshape(-1, 2) if b - a > 8]
@@ -141,14 +149,22 @@ class Window:
         x, y, _height = max(self.buttons(), key=lambda button: button[2])  # the tallest one
         self.click(x, y)
 
+    def ready(self) -> "Window":
+        """Wait for Blender, and open the add-on's tab."""
+        self.wait(lambda s: s["armature"] and s["sidebar"][2] > 100)
+        self.open_tab()
+        return self
+
     def open_tab(self) -> None:
         """Click the last tab of the sidebar, which is ours: the newest add-on's."""
         left, bottom, width, height = self.state["sidebar"]
         top = self.state["window"][0] - bottom - height
         x = left + width - 19  # inside of the tabs, beside their words
-        dark = self.shoot("tabs")[top : top + height, x].max(axis=1) < 40
-        edges = np.flatnonzero(np.diff(np.concatenate([[0], dark.astype(int), [0]])))
-        tabs = [(a, b) for a, b in edges.reshape(-1, 2) if 20 < b - a < 150]
-        assert tabs, "no tabs in the sidebar"
+        deadline, tabs = time.monotonic() + LIMIT_S, []
+        while not tabs:  # until the sidebar is drawn
+            assert time.monotonic() < deadline, "no tabs in the sidebar"
+            dark = self.look()[top : top + height, x].max(axis=1) < 40
+            edges = np.flatnonzero(np.diff(np.concatenate([[0], dark.astype(int), [0]])))
+            tabs = [(a, b) for a, b in edges.reshape(-1, 2) if 20 < b - a < 150]
         self.click(x, top + int(sum(tabs[-1]) // 2))
         self.wait(lambda s: s["tab"] == "HMVLM")
