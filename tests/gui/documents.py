@@ -14,6 +14,14 @@ from window import ROOT, Window
 
 IMAGES = ROOT / "docs" / "images"
 MAX_BYTES = 150_000
+TABS = 34  # pixels at the right
+PLAIN_VIEW = """
+for area in window().screen.areas:
+    if area.type == "VIEW_3D":
+        area.spaces.active.overlay.show_overlays = False
+        area.spaces.active.shading.type = "WIREFRAME"  # drawn in less time
+        area.spaces.active.show_gizmo = False
+"""
 SETTLE_S = 6.0  # software drawing on a busy machine
 
 
@@ -23,6 +31,8 @@ def picture(window: Window, name: str, known: Container[str], whole: bool = Fals
     known: the names that the pages of docs/ show, which `test_docs` compares with the pages.
     """
     assert name in known
+    if not whole:
+        window.run(PLAIN_VIEW)
     window.mouse("mousemove", 400, 500)
     time.sleep(SETTLE_S)
     left, bottom, width, height = window.state["sidebar"]
@@ -37,8 +47,7 @@ def picture(window: Window, name: str, known: Container[str], whole: bool = Fals
 
 
 def _panels(sidebar: Image.Image) -> Image.Image:
-    """Without the empty part below the panels, which are of one dark grey."""
-    pixels = np.asarray(sidebar).astype(int)
-    dark = (np.abs(pixels - np.median(pixels[:12, 20:-60], axis=(0, 1))) < 6).all(axis=2)
-    rows = np.flatnonzero(dark[:, 20:-60].mean(axis=1) > 0.5)
-    return sidebar.crop((0, 0, sidebar.width, min(sidebar.height, int(rows[-1]) + 12)))
+    """Without what is below the panels, which is of one grey; the tabs at the right stay."""
+    beside = np.asarray(sidebar).astype(int)[:, :-TABS]
+    rows = np.flatnonzero(np.ptp(beside, axis=1).max(axis=1) > 2)
+    return sidebar.crop((0, 0, sidebar.width, min(sidebar.height, int(rows[-1]) + 8)))

@@ -12,6 +12,7 @@ from window import LIMIT_S, ROOT, Window
 
 UI = ROOT / "blender_addon" / "ui"
 BESIDE = (400, 500)  # in the view, away from the sidebar
+BEGIN_S, TRIES = 5.0, 3
 MENUS = ("export_clip",)  # a click opens a list, whose first entry is taken
 SEEN = 60  # pixels of a button in red
 ALERT = 50  # by how much more red than green a button in red is, of 255
@@ -93,15 +94,23 @@ class Hand:
     def press(self, module: str, operator: str, which: int = 0, nth: int = 0) -> None:
         """Click a button, which begins its operator. nth: of those that the call draws."""
         place = self.place(module, operator, which)
-        x, y = self.find(place, nth)
         before = self.ran(operator)
-        self.window.click(x, y)
-        if operator in MENUS:
-            self.window.mouse("key", "Down")
-            self.window.mouse("key", "Return")
+        for _ in range(TRIES):  # a busy machine loses a click
+            self.window.click(*self.find(place, nth))
+            if operator in MENUS:
+                self.window.mouse("key", "Down")
+                self.window.mouse("key", "Return")
+            if self._begins(operator, before):
+                break
+        assert self.ran(operator) > before, f"{place} was clicked and did nothing"
         self.window.mouse("mousemove", *BESIDE)
-        self.wait_for(f"recorder.begun({operator!r}) > {before}")
         self.pressed.add(place)
+
+    def _begins(self, operator: str, before: int) -> bool:
+        deadline = time.monotonic() + BEGIN_S
+        while self.ran(operator) <= before and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return self.ran(operator) > before
 
     def ran(self, operator: str) -> int:
         """How often the operator was begun or run."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from documents import picture
+from documents import PLAIN_VIEW, picture
 from pressing import Hand, places_in_the_code
 from window import FAKE, Window
 
@@ -19,6 +19,8 @@ pytestmark = [pytest.mark.gui, pytest.mark.timeout(1200)]
 
 # what the pages of docs/ show, and no others of ours
 PICTURES = (
+    "text-to-motion",
+    "text-to-motion-options",
     "pose-from-photo",
     "photo-beside",
     "clip",
@@ -35,13 +37,6 @@ case "$1" in
 venv) mkdir -p "$3/bin"; cp "$0.python" "$3/bin/python" ;;
 pip) sleep $PAUSE ;;
 esac
-"""
-PLAIN_VIEW = """
-for area in window().screen.areas:
-    if area.type == "VIEW_3D":
-        area.spaces.active.overlay.show_overlays = False
-        area.spaces.active.shading.type = "WIREFRAME"  # drawn in less time
-        area.spaces.active.show_gizmo = False
 """
 MIXAMO_RIG = """
 from blender_addon.core.mapping import family_named
@@ -119,7 +114,10 @@ def select(hand: Hand, name: str) -> None:
 
 
 def test_text_to_motion(hand):
+    hand.show("main")
+    picture(hand.window, "text-to-motion", PICTURES)
     hand.show("main", "timing", "ends", "way")
+    picture(hand.window, "text-to-motion-options", PICTURES)
     hand.press("panel", "edit_prompt", 0)
     hand.close_windows()
     hand.press("panel", "edit_prompt", 1)
@@ -147,6 +145,7 @@ def test_a_sequence(hand):
     hand.press("sequence_list", "move_step", 1)
     listed = "answer = [step.prompt for step in bpy.context.scene.hmvlm_generate.steps]"
     assert hand.window.run(listed) == prompts
+    hand.window.run("session().note = ''")
     picture(hand.window, "sequence", PICTURES)
     settings(hand, hmvlm_generate__mode="ONE")
 

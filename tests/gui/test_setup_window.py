@@ -8,13 +8,11 @@ from window import FAKE
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(1200)]
 
 # name of the picture: what it is of; the pages of docs/ show these, and no others of ours
-PICTURES = ("text-to-motion", "backend-stopped", "backend-ready", "backend-install")
+PICTURES = ("backend-stopped", "backend-ready", "backend-install")
 
 
 def test_the_backend_panel(open_window):
     window = open_window(FAKE)
-    window.order("panels main")
-    picture(window, "text-to-motion", PICTURES)
     window.order("panels backend setup")
     picture(window, "backend-stopped", PICTURES)
 

@@ -20,6 +20,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 180.0
+TURNS = 3  # of the event loop that Blender gets for each movement of the mouse, and each key
 FAKE = "--engine tests.gui.slow_engine:create"
 
 
@@ -104,7 +105,9 @@ class Window:
 
     def mouse(self, *words: object) -> None:
         subprocess.run(["xdotool", *map(str, words)], env=self.environment, check=True, timeout=30)
-        time.sleep(0.6)  # software drawing is slow, and Blender takes one event a redraw
+        time.sleep(0.3)  # software drawing is slow, and Blender takes one event a redraw
+        for _ in range(TURNS):
+            self.run("")
 
     def click(self, x: int, y: int) -> None:
         self.mouse("mousemove", x, y)
