@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from window import ROOT, Window
+from window import FAKE, ROOT, Window
 
 
 @pytest.fixture(scope="session")
@@ -52,4 +52,14 @@ def open_window(tool, zip_path, tmp_path) -> Iterator[Callable[[str], Window]]:
 
     yield open_one
     for window in opened:
+        window.close()
+
+
+@pytest.fixture(scope="module")
+def window(tool, zip_path, tmp_path_factory) -> Iterator[Window]:
+    """One for all tests of a file, with the stand-in for the model."""
+    window = Window(tmp_path_factory.mktemp("window"), tool, zip_path, FAKE)
+    try:
+        yield window.ready()
+    finally:
         window.close()

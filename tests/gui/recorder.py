@@ -8,6 +8,7 @@ can be replaced after the add-on was switched on.
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ import bpy
 CONTAINERS = ("row", "column", "box", "split", "grid_flow", "column_flow", "menu_pie")
 BUTTONS = ("operator", "operator_menu_enum")
 HEARTBEAT_S = 0.005
+EPSILON_S = 0.001
 AFTER = 20  # turns of the event loop after a job that still count as its own
 
 
@@ -32,9 +34,10 @@ class Place:
 class Beat:
     """One turn of Blender's event loop: seconds since the one before, and of these ours.
 
-    own: on the clock, with what other programs took meanwhile; computed: on the processor alone.
+    at: by time.monotonic; own: on the clock, with what other programs took meanwhile; computed: on the processor alone.
     """
 
+    at: float
     gap: float
     own: float
     computed: float
@@ -58,6 +61,9 @@ class Recorder:
     slowest: dict[str, float] = field(default_factory=dict)
     beats: list[Beat] = field(default_factory=list)
     idle_at: float = 0.0
+    session: Callable[[], Any] = lambda: None
+    _last: float = 0.0
+    _measuring: bool = False
 
     # --- buttons ------------------------------------------------------------------------------
 
@@ -76,10 +82,25 @@ class Recorder:
 
     # --- time ---------------------------------------------------------------------------------
 
-    def forget_beats(self) -> None:
-        """Begin to measure."""
+    def measure(self) -> None:
+        """Begin to measure, anew."""
         self.beats.clear()
         self.slowest.clear()
+        self._last = time.perf_counter()
+        self.own_s = (0.0, 0.0)
+        if not self._measuring:
+            bpy.app.timers.register(self.beat, persistent=True)
+        self._measuring = True
+
+    def beat(self) -> float:
+        """Called at every turn of the event loop."""
+        now, known = time.perf_counter(), self.session()
+        busy = known is not None and known.request is not None
+        if self.beats and self.beats[-1].busy and not busy:
+            self.idle_at = time.monotonic()
+        self.beats.append(Beat(time.monotonic(), now - self._last, *self.own_s, busy))
+        self._last, self.own_s = now, (0.0, 0.0)
+        return HEARTBEAT_S
 
     def beats_at_work(self) -> list[tuple[float, float, float]]:
         """(gap, own, computed) of every turn while a job ran, and of the keying after it."""
@@ -88,6 +109,15 @@ class Recorder:
             for i, beat in enumerate(self.beats)
             if any(near.busy for near in self.beats[max(0, i - AFTER) : i + 1])
         ]
+
+    def held_up(self, begin: float, most: float) -> float:
+        """By how much turns were longer than `most` seconds, from a time until the last job ended.
+
+        begin: by time.monotonic, which all programs of a computer share on Linux.
+        """
+        gaps = [min(beat.gap, beat.at - begin) for beat in self.beats if beat.at > begin]
+        ended = sum(begin < beat.at <= self.idle_at + EPSILON_S for beat in self.beats)
+        return sum(max(0.0, gap - most) for gap in gaps[:ended])
 
     def timed(self, name: str, function: Any, *arguments: Any) -> Any:
         """Call it; the time of calls inside of others counts once."""
@@ -171,20 +201,7 @@ def attach(package: str) -> Recorder:
     overlay.draw = lambda: recorder.timed("photo_overlay.draw", draw)
     overlay.register()
 
-    session = sys.modules[f"{package}.bridge.runtime"].peek
-    last = [time.perf_counter()]
-
-    def beat() -> float:
-        """Called at every turn of the event loop."""
-        now, known = time.perf_counter(), session()
-        busy = known is not None and known.request is not None
-        if recorder.beats and recorder.beats[-1].busy and not busy:
-            recorder.idle_at = time.monotonic()
-        recorder.beats.append(Beat(now - last[0], *recorder.own_s, busy))
-        last[0], recorder.own_s = now, (0.0, 0.0)
-        return HEARTBEAT_S
-
-    bpy.app.timers.register(beat, persistent=True)
+    recorder.session = sys.modules[f"{package}.bridge.runtime"].peek
     return recorder
 
 

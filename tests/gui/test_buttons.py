@@ -6,14 +6,12 @@ what the panels draw and with their code, so that a new button wants a press her
 """
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from documents import PLAIN_VIEW, picture
 from pressing import Hand, places_in_the_code
-from window import FAKE, Window
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(1200)]
 
@@ -61,14 +59,9 @@ BUSY = "session() is not None and session().request is not None"
 
 
 @pytest.fixture(scope="module")
-def hand(tool, zip_path, tmp_path_factory) -> Iterator[Hand]:
-    window = Window(tmp_path_factory.mktemp("buttons"), tool, zip_path, FAKE)
-    try:
-        hand = Hand(window.ready())
-        window.run(PLAIN_VIEW)
-        yield hand
-    finally:
-        window.close()
+def hand(window) -> Hand:
+    window.run(PLAIN_VIEW)
+    return Hand(window)
 
 
 @pytest.fixture(scope="module")
