@@ -34,7 +34,8 @@ class Place:
 class Beat:
     """One turn of Blender's event loop: seconds since the one before, and of these ours.
 
-    at: by time.monotonic; own: on the clock, with what other programs took meanwhile; computed: on the processor alone.
+    at: by time.monotonic; own: on the clock, with what other programs took meanwhile; computed: on
+    the processor alone.
     """
 
     at: float
