@@ -48,7 +48,8 @@ def set_up() -> None:
 
 
 def view(window):
-    return next(a for a in window.screen.areas if a.type == "VIEW_3D")
+    """Its 3D view; None while a file browser fills it."""
+    return next((a for a in window.screen.areas if a.type == "VIEW_3D"), None)
 
 
 def sidebar(area):
@@ -133,7 +134,8 @@ def state() -> dict:
     setup = sys.modules.get(f"{PACKAGE}.bridge.setup")
     runtime = sys.modules.get(f"{PACKAGE}.bridge.runtime")
     session = runtime.peek() if runtime is not None else None
-    region = sidebar(view(bpy.context.window_manager.windows[0]))
+    area = view(bpy.context.window_manager.windows[0])
+    region = sidebar(area) if area is not None else None
     armature = bpy.data.objects.get("SMPL")
     animation = armature.animation_data if armature is not None else None
     action = animation.action if animation is not None else None
@@ -152,8 +154,10 @@ def state() -> dict:
         "armature": armature is not None,
         "action": action.name if action is not None else "",
         "range": list(action.frame_range) if action is not None else [],
-        "tab": region.active_panel_category,
-        "sidebar": [region.x, region.y, region.width, region.height],
+        "tab": region.active_panel_category if region is not None else "",
+        "sidebar": (
+            [region.x, region.y, region.width, region.height] if region is not None else [0] * 4
+        ),
         "window": [bpy.context.window_manager.windows[0].height],
     }
 

@@ -217,11 +217,12 @@ def test_pose_from_photo(hand, photo):
 
 
 def test_a_photo_is_pasted(hand, photo):
-    """A file that was copied; then a picture that was."""
+    """A file that was copied, as file managers do."""
     hand.show("pose")
+    hand.window.run("bpy.context.scene.hmvlm_pose.people.clear()")
     hand.window.run(f"bpy.context.window_manager.clipboard = {str(photo)!r}")
     hand.press("pose_panel", "paste_photo")
-    hand.wait_for(f"{IDLE} and 'pose' in session().latest")
+    hand.wait_for(f"{IDLE} and len(bpy.context.scene.hmvlm_pose.people) == 2")
     assert hand.window.run("answer = session().problem") == ""
     assert hand.window.run("answer = bpy.context.scene.hmvlm_pose.path") == str(photo)
 

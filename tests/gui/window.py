@@ -94,7 +94,7 @@ class Window:
         draft = self.folder / "order.draft"
         draft.write_text(f"run\n{lines}")
         draft.replace(self.folder / "order")
-        deadline = time.monotonic() + LIMIT_S / 6
+        deadline = time.monotonic() + LIMIT_S
         while not told.exists():
             assert self.process.poll() is None, "Blender is gone"
             assert time.monotonic() < deadline, lines
