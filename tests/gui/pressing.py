@@ -72,7 +72,7 @@ class Hand:
         self.window.mouse("mousemove", *BESIDE)  # no button is under the pointer
         calm = redness(self.window.look()[sidebar])
         self._light(f"(Place{place!r}, {nth})")
-        deadline = time.monotonic() + LIMIT_S / 6
+        deadline = time.monotonic() + LIMIT_S
         rows = columns = np.array([])
         while len(rows) < SEEN:
             assert time.monotonic() < deadline, f"{place} cannot be seen"
