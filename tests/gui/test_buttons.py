@@ -237,6 +237,7 @@ def test_a_file_is_dropped_on_the_sidebar(hand, kind, request):
     hand.window.run(
         f"with in_sidebar():\n    bpy.ops.wm.drop_import_file('INVOKE_DEFAULT', **{dropped!r})"
     )
+    hand.window.mouse("key", "o")  # Blender asks: Open ..., or its own reference images
     hand.wait_for(f"recorder.begun({operator!r}) > {before}")
     if kind == "photo":
         hand.wait_for(f"{IDLE} and len(bpy.context.scene.hmvlm_pose.people) == 2")
