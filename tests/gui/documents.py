@@ -31,8 +31,7 @@ def picture(window: Window, name: str, known: Container[str], whole: bool = Fals
     known: the names that the pages of docs/ show, which `test_docs` compares with the pages.
     """
     assert name in known
-    if not whole:
-        window.run(PLAIN_VIEW)
+    window.run(PLAIN_VIEW if not whole else PLAIN_VIEW.replace("= False", "= True"))
     window.mouse("mousemove", 400, 500)
     time.sleep(SETTLE_S)
     left, bottom, width, height = window.state["sidebar"]
