@@ -95,7 +95,8 @@ def tick() -> float | None:
     for arrived in arrivals:
         hand_over(session, arrived)
     after_pump(session)
-    _redraw_if_changed(session)
+    # what a running job says changes the panels alone: the view may take long to draw
+    _redraw_if_changed(session, panels_alone=session.request is not None and not arrivals)
     if not session.active:
         return None
     quiet = session.state is BackendState.READY and session.request is None
@@ -123,7 +124,7 @@ def unregister() -> None:
     reset()
 
 
-def _redraw_if_changed(session: Session) -> None:
+def _redraw_if_changed(session: Session, panels_alone: bool) -> None:
     text = session.job.text if session.job is not None else ""
     report = describe(session.report) if session.report is not None else []
     shown = (
@@ -135,5 +136,9 @@ def _redraw_if_changed(session: Session) -> None:
     _holder.shown = shown
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
-            if area.type in ("VIEW_3D", "IMAGE_EDITOR"):
+            if area.type == "VIEW_3D" and panels_alone:
+                sidebars = (region for region in area.regions if region.type == "UI")
+                for region in sidebars:
+                    region.tag_redraw()
+            elif area.type in ("VIEW_3D", "IMAGE_EDITOR"):
                 area.tag_redraw()

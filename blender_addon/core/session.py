@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ATTACH_LIMIT_S = 2.0  # a server that runs answers at once; past this the file is a stale one
 NETWORK_LIMIT_S = HANDSHAKE_S + 2.0  # the client gives up before, with a reason
 CLOSE_LIMIT_S = 3.0
+CANCEL_LIMIT_S = 0.25  # what a cancelled job gets to end; past this nobody waits for it
 REPORT_EVERY_S = 5.0
 
 
@@ -69,6 +70,7 @@ class Session:
         self.parts: list[Motion] = []  # of the clip under way, what its earlier prompts made
         self._total = 0  # jobs asked for at once
         self._job_id = ""
+        self._let_go_at: float | None = None  # of a job that was cancelled
         self._report_at = 0.0
 
     # --- what panels read ---------------------------------------------------------------------
@@ -188,7 +190,10 @@ class Session:
             self._submit()
 
     def cancel(self) -> None:
-        """Stop the request under way."""
+        """Stop the request under way; within CANCEL_LIMIT_S it is over, whatever the backend does.
+
+        The backend goes on ending the job by itself, and what is asked for next waits for that.
+        """
         if self._request is None:
             return
         self._total -= len(self._queue)
@@ -196,8 +201,9 @@ class Session:
         if self.job is None:
             self._drop_request("")
             self.note = "Cancelled."
-        else:
+        elif not self.job.cancel_requested:
             self._client.cancel(self._job_id)
+            self._let_go_at = self._clock() + CANCEL_LIMIT_S
 
     def forget_target(self) -> None:
         """The scene went away: what is under way will be kept, not keyed onto a namesake."""
@@ -238,6 +244,9 @@ class Session:
                 self._drop_request(self.problem or "The backend could not be reached.")
         self._ask_for_report()
         arrived = self._collect()
+        if self._let_go_at is not None and self._clock() >= self._let_go_at:
+            self._drop_request("")
+            self.note = "Cancelled."
         if before is not ClientState.LOST and self._client.state is ClientState.LOST:
             self.problem = self.problem or self._client.problem
         return arrived
@@ -352,7 +361,7 @@ class Session:
     def _drop_request(self, problem: str) -> None:
         if self._request is not None and problem:
             self.problem = problem
-        self._request = None
+        self._request = self._let_go_at = None
         self._queue = []
         if self._job_id:
             self._client.forget(self._job_id)

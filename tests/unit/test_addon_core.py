@@ -16,7 +16,7 @@ from blender_addon.core.launcher import LaunchState
 from blender_addon.core.locate import BackendNotFoundError, find_backend
 from blender_addon.core.requests import Request, Target
 from blender_addon.core.retarget import bone_channels
-from blender_addon.core.session import ATTACH_LIMIT_S, BackendState, Session
+from blender_addon.core.session import ATTACH_LIMIT_S, CANCEL_LIMIT_S, BackendState, Session
 from blender_addon.shared import protocol
 from blender_addon.shared.connection import ConnectionFileError
 from blender_addon.shared.motion import Motion
@@ -241,6 +241,32 @@ def test_cancel_before_and_after_sending(world):
     assert world.session.pump() == []
     assert world.session.note == "Cancelled."
     assert world.session.state is BackendState.READY
+
+
+def test_a_job_that_does_not_end_when_cancelled_is_let_go(world):
+    world.ready()
+    world.session.generate(REQUEST)
+    job = world.session.job
+    world.session.cancel()
+    world.now += CANCEL_LIMIT_S * 0.9
+    world.session.cancel()  # pressed again: the time does not begin anew
+    world.session.pump()
+    assert world.session.request is not None
+    world.now += CANCEL_LIMIT_S * 0.2
+    assert world.session.pump() == []
+    assert world.session.request is None
+    assert world.session.note == "Cancelled."
+    assert world.client.cancelled == ["job 0"]
+    assert world.client.jobs == {}
+
+    # what is asked for next has its own time, and what the old one still says changes nothing
+    world.session.generate(REQUEST)
+    job.apply(protocol.Cancelled(job.job_id))
+    world.now += 10 * CANCEL_LIMIT_S
+    world.session.pump()
+    assert world.session.request is REQUEST
+    finish(world)
+    assert len(world.session.pump()) == 1
 
 
 def test_a_failed_job_leaves_its_message(world):
