@@ -14,7 +14,7 @@ from .instruct_config import DEFAULTS, resolve
 from .instruct_data import SampleSettings
 from .instruct_settings import TASKS, InstructSettings
 from .mixture_arguments import add_mixture_arguments, read_mixture
-from .precision import PRECISIONS
+from .precision import CHOICES, chosen_precision
 
 _LAYOUTS = ("parallel", "flatten")
 
@@ -73,7 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="weight of L_gat; 0 leaves it out, and with it the border (default 1)",
     )
-    parser.add_argument("--precision", choices=PRECISIONS, help="default fp32")
+    parser.add_argument(
+        "--precision", choices=CHOICES, help="default fp32; auto: the faster one here"
+    )
     parser.add_argument("--seed", type=int, help="default 0")
     parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
     parser.add_argument("--fresh", action="store_true", help="start over, ignoring saved progress")
@@ -90,11 +92,12 @@ def read_arguments(args: argparse.Namespace) -> InstructSettings:
     values = resolve(args.config, vars(args))
     for key, allowed in (
         ("layout", _LAYOUTS),
-        ("precision", PRECISIONS),
+        ("precision", CHOICES),
         ("quantise", (None, *QUANTISATIONS)),
     ):
         if values[key] not in allowed:
             raise InvalidInput(f"'{key}' must be one of {allowed}, not {values[key]!r}.")
+    values["precision"] = chosen_precision(values["precision"])
     return InstructSettings(
         data=args.data,
         source=args.source,

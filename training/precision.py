@@ -9,6 +9,8 @@ import torch
 PRECISIONS: tuple[str, ...] = ("fp32", "bf16")
 """What the layers compute in; weights, optimizer and losses stay in single precision. bf16 is
 faster on hardware that multiplies it (AVX512-BF16, AMX, GPUs) and far slower elsewhere."""
+CHOICES: tuple[str, ...] = ("auto", *PRECISIONS)
+"""What may be asked for: `auto` is the one that is faster here."""
 _ROWS, _WIDTH, _REPEATS = 128, 512, 3
 _SLOWER = 1.5
 
@@ -36,8 +38,12 @@ def _fastest(dtype: torch.dtype) -> float:
     return min(spent)
 
 
-def faster_precision() -> str:
-    """The one of PRECISIONS in which this CPU multiplies faster."""
+def chosen_precision(asked: str) -> str:
+    """One of CHOICES -> one of PRECISIONS."""
+    if asked != "auto":
+        return asked
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     return "fp32" if bf16_slowdown() > 1 else "bf16"
 
 

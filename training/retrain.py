@@ -17,6 +17,7 @@ from backend.model.loading import ADAPTER_FOLDER
 from .aligned import VISION_FILE
 from .export import CARD
 from .instruct_settings import RUN_FILE, TASKS
+from .precision import CHOICES
 from .run_record import plain
 
 RECORD = "retrain.json"
@@ -53,7 +54,7 @@ class Recipe:
     pose_steps: int = 306
     pose_batch: int = 64
     minutes: float | None = None
-    precision: str = "bf16"
+    precision: str = "auto"
     jobs: int = 2
     threads: int | None = None
     seeds: int = 3
@@ -270,7 +271,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minutes", type=float, help="for each run of the language model, in place of its steps"
     )
-    parser.add_argument("--precision", choices=("fp32", "bf16"), default=usual.precision)
+    parser.add_argument(
+        "--precision", choices=CHOICES, default=usual.precision, help="auto: the faster one here"
+    )
     parser.add_argument("--jobs", type=int, default=usual.jobs, help="processes that prepare")
     parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's choice)")
 

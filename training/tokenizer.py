@@ -19,7 +19,7 @@ from training.data.prepared import PreparedDataset, balanced_chances
 from .checkpoint import TrainingState
 from .loops import LoopSettings, keep_freed_memory, train
 from .losses import TokenizerLoss, TokenizerLossWeights
-from .precision import PRECISIONS, computing_in, warn_of_slow
+from .precision import CHOICES, chosen_precision, computing_in, warn_of_slow
 from .run_arguments import add_run_arguments, run_settings
 
 DECODER_FOLDER = "decoder"
@@ -210,7 +210,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--batch", type=int, default=32, help="windows a step (default 32)")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
-    parser.add_argument("--precision", choices=PRECISIONS, default="fp32")
+    parser.add_argument(
+        "--precision", choices=CHOICES, default="fp32", help="auto: the faster one here"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -224,7 +226,7 @@ def run(args: argparse.Namespace) -> None:
                 decoder_steps=args.decoder_steps,
                 batch=args.batch,
                 learning_rate=args.learning_rate,
-                precision=args.precision,
+                precision=chosen_precision(args.precision),
                 **run_settings(args),
             )
         )

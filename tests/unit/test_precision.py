@@ -18,7 +18,6 @@ def test_a_slow_precision_is_told(
     told = capsys.readouterr().err
     assert "45 times" in told
     assert "--precision fp32" in told
-    assert precision.faster_precision() == "fp32"
 
 
 @pytest.mark.parametrize(
@@ -35,6 +34,14 @@ def test_nothing_is_said_otherwise(
     _takes(monkeypatch, times)
     precision.warn_of_slow(asked, device)
     assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("times", "chosen"), [(45.0, "fp32"), (0.4, "bf16")])
+def test_auto_is_the_faster_one(monkeypatch: pytest.MonkeyPatch, times: float, chosen: str) -> None:
+    _takes(monkeypatch, times)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert precision.chosen_precision("auto") == chosen
+    assert precision.chosen_precision("bf16") == "bf16"
 
 
 def test_it_is_measured() -> None:
