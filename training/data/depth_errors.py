@@ -48,7 +48,7 @@ class DepthErrorSettings:
 
     least + a log normal of `median` and `sigma`, at most `most`. follows: correlation of its
     logarithm with the pose's difficulty. difficulty: mean and standard deviation of `difficulty`
-    over mocap poses seen from all sides, by which it is normalised. turn: degrees, standard
+    over simulated people, by which it is normalised. turn: degrees, standard
     deviation of the whole body's wrong turn (pitch and yaw) at the median error; PA-MPJPE does
     not see it. sideways: metres, of x and y. scale: log, of the whole.
     """
@@ -58,7 +58,7 @@ class DepthErrorSettings:
     sigma: float = 0.86
     most: float = 0.22
     follows: float = 0.6
-    difficulty: tuple[float, float] = (0.44, 0.27)
+    difficulty: tuple[float, float] = (0.60, 0.40)
     turn: float = 6.0
     sideways: float = 0.012
     scale: float = 0.06
