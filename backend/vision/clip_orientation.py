@@ -75,11 +75,11 @@ def orient_clip(
     for begin in range(0, len(keys), _BATCH):
         on_step(begin, len(keys))
         rows = keys[begin : begin + _BATCH]
-        seen = [x[rows] for x in (poses, image, visibility)]
+        own, places, sure = poses[rows], image[rows], visibility[rows]
         if lifted is None:
-            made, turned = turn_to_landmarks(*seen, world[rows], settings=s.search)
+            made, turned = turn_to_landmarks(own, places, sure, world[rows], settings=s.search)
         else:
-            made, turned = turn_as_lifted(*seen, lifted.rows(rows), s.search)
+            made, turned = turn_as_lifted(own, places, sure, lifted.rows(rows), s.search)
         costs.append(made.after)
         turns.append(turned)
     cost = s.trust * torch.cat(costs).unflatten(0, (len(keys), -1))
