@@ -92,7 +92,7 @@ def fit_poses(
 
 def lifted_settings() -> RefineSettings:
     """How far things are trusted beside lifted landmarks: tuned on simulated people."""
-    return RefineSettings(image=0.04, lifted=1.5, prior=12.0, root=10.0)
+    return RefineSettings(image=0.04, lifted=1.0, prior=18.0, root=10.0)
 
 
 def upright(rotations: Tensor, camera: Tensor) -> Tensor:
