@@ -156,6 +156,11 @@ def test_new_clips(hand):
     hand.window.run("with in_sidebar():\n    bpy.ops.screen.animation_cancel()")
     hand.press("history_panel", "keep_clip")
     hand.press("history_panel", "discard_clip", 0)
+    assert not hand.window.run("answer = bpy.ops.hmvlm.keep_only.poll()")  # the selected is kept
+    hand.window.run(
+        "made = bpy.context.scene.hmvlm_generate\n"
+        "made.clip = next(i for i, c in enumerate(made.clips) if c.state == 'NEW')"
+    )
     hand.press("history_panel", "keep_only")
     make(hand, ["a person walks in a circle"])
     hand.press("history_panel", "discard_new")
@@ -175,7 +180,7 @@ def test_history(hand, tmp_path):
     hand.wait_for(IDLE)
     hand.press("history_panel", "recall_prompt")
     hand.press("history_panel", "push_to_nla")
-    hand.press("history_panel", "export_clip")
+    hand.press("history_panel", "export_clip", 1)
     hand.choose_file(tmp_path / "walk.bvh", "export_clip")
     deadline = time.monotonic() + 60
     while not list(tmp_path.glob("*.bvh")):
