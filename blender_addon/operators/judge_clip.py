@@ -104,17 +104,10 @@ class HMVLM_OT_keep_only(ClipOperator, bpy.types.Operator):
     bl_label = "Keep Only This Clip"
     index: _index()  # type: ignore[valid-type]
 
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """With a new clip selected: else all of them would go."""
-        chosen = chosen_clip(context)
-        if chosen is None or chosen.state != "NEW":
-            cls.poll_message_set("Select one of the new clips first")  # type: ignore[attr-defined]
-            return False
-        return True
-
     def work(self, context: bpy.types.Context, clip: Any) -> None:
         """Keep one, remove the others."""
+        if clip.state != "NEW":  # else all the new ones would go
+            raise BridgeError("Select one of the new clips: this one is judged already.")
         clips.show(context.scene, clip)
         clips.keep(clip)
         for other in clips.new_clips(context.scene):

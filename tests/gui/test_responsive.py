@@ -12,9 +12,10 @@ import time
 
 import numpy as np
 import pytest
+from steadiness import UNSTEADY
 from window import Window
 
-pytestmark = [pytest.mark.gui, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.gui, pytest.mark.timeout(1200), UNSTEADY]
 
 OWN_S = 0.05
 CANCEL_S = 0.5

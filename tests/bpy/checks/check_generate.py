@@ -165,6 +165,9 @@ def test_variants_are_listed_shown_kept_and_discarded(runtime, armature):
     assert bpy.ops.hmvlm.discard_clip(index=1) == {"FINISHED"}
     assert clips[1].state == "REJECTED"
     assert armature.animation_data.action == clips[2].action
+    with pytest.raises(RuntimeError, match="one of the new clips"):
+        bpy.ops.hmvlm.keep_only(index=1)  # judged: the new ones stay
+    assert [c.state for c in clips] == ["NEW", "REJECTED", "NEW"]
     assert bpy.ops.hmvlm.keep_only(index=0) == {"FINISHED"}
     assert [c.state for c in clips] == ["KEPT", "REJECTED", "REJECTED"]
     assert armature.animation_data.action == clips[0].action
