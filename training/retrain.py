@@ -28,9 +28,9 @@ _BASELINES = ("whole_body_512", "whole_body_2560")
 class Recipe:
     """A training of all tasks from nothing, sized for two CPU cores.
 
-    The shipped tokenizers and what reads landmarks were made with these settings. The shipped
-    language model was not: it went on from earlier weights (its card has the commands), which this
-    does not repeat.
+    The shipped tokenizers were made with these settings. The shipped language model and what
+    reads landmarks were not: they went on from earlier weights (the card has the commands), which
+    this does not repeat.
 
     pose_tokenizer_minutes; align_minutes: for each part of stage 1. The language model learns
     motion for `steps`, then all tasks together for `joint_steps`, each step of which holds
